@@ -1,0 +1,1 @@
+"""The Cloud Native Buildpacks platform: what the specification asks, without a terminal."""

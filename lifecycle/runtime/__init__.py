@@ -1,0 +1,1 @@
+"""One container per lifecycle phase, on runc, podman or bubblewrap."""

@@ -1,0 +1,1 @@
+"""The use case: from source to a delivered image."""

@@ -1,0 +1,1 @@
+"""What the user wrote, in flags and files, as typed values."""

@@ -1,0 +1,1 @@
+"""The run side: process types and the containers of services."""

@@ -1,0 +1,355 @@
+"""Every child process of locald starts here.
+
+A command is a list, never a shell line. Children get an environment rebuilt from a short
+allow-list, a null standard input, and a process group of their own, so that Ctrl-C reaches
+them through us, once, in order.
+"""
+
+import logging
+import os
+import selectors
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Self
+
+from oci.errors import BusyError, CommandError, HostError
+
+log = logging.getLogger(__name__)
+
+STDERR_TAIL_LINES = 40
+STOP_GRACE_SECONDS = 10.0
+_MAX_LINE_BYTES = 64 * 1024
+
+# What host tools may see of the environment: where they find programs, their own files, the
+# network's proxies and certificates. Nothing that carries a secret of another program.
+_PASSED_VARIABLES = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR",
+        "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
+        "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF",
+        "STORAGE_DRIVER", "STORAGE_OPTS", "DBUS_SESSION_BUS_ADDRESS", "_CONTAINERS_USERNS_CONFIGURED",
+    }
+)  # fmt: skip
+
+# Where a tool comes from, told when it is missing.
+_PACKAGES = {
+    "skopeo": "skopeo",
+    "umoci": "umoci",
+    "runc": "runc",
+    "podman": "podman",
+    "bwrap": "bubblewrap",
+    "newuidmap": "uidmap",
+    "newgidmap": "uidmap",
+    "slirp4netns": "slirp4netns",
+    "mmdebstrap": "mmdebstrap",
+    "git": "git",
+    "go": "golang-go",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "mount": "mount",
+}
+
+
+class Stream(StrEnum):
+    """Which of a child's outputs a line came from."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+LineSink = Callable[[Stream, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What to run. `env` is added to the allow-listed environment of this process."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    stdin: bytes | None = None
+    timeout_seconds: float | None = None
+    pass_fds: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """The command as a person could paste it."""
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandResult:
+    """What a finished command left. `stdout` is empty when its lines went to a sink."""
+
+    command: Command
+    exit_code: int
+    stdout: bytes
+    stderr_tail: tuple[str, ...]
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """Standard output as text, undecodable bytes replaced."""
+        return self.stdout.decode(errors="replace")
+
+
+def base_environment() -> dict[str, str]:
+    """The allow-listed part of this process's environment."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_VARIABLES or name.startswith("LC_")
+    }
+
+
+def missing_tool(tool: str) -> HostError:
+    """The error for an executable that PATH does not hold."""
+    package = _PACKAGES.get(tool, tool)
+    return HostError(
+        f"`{tool}` is not installed, or not on PATH",
+        hint=f"install it, on Debian and Ubuntu with: sudo apt install {package}",
+    )
+
+
+class CommandRunner:
+    """Runs commands to their end, or starts those that live beside us."""
+
+    def run(
+        self, command: Command, *, on_line: LineSink | None = None, check: bool = True
+    ) -> CommandResult:
+        """Run to the end.
+
+        on_line: receives each line of both outputs as it comes; without it standard output is
+            kept whole in the result.
+        check: a non-zero exit raises CommandError with the tail of the child's own words.
+        """
+        started = time.monotonic()
+        process = _popen(command)
+        collector = _Collector(on_line)
+        try:
+            _pump(process, command, collector, started)
+        except BaseException:
+            _stop(process)
+            raise
+        finally:
+            _close_pipes(process)
+        result = CommandResult(
+            command=command,
+            exit_code=process.returncode,
+            stdout=collector.stdout,
+            stderr_tail=tuple(collector.stderr_tail),
+            seconds=time.monotonic() - started,
+        )
+        log.debug("exit %d after %.3f s: %s", result.exit_code, result.seconds, command)
+        if check and result.exit_code != 0:
+            raise CommandError(
+                f"`{Path(command.argv[0]).name}` failed {_exit_words(result.exit_code)}",
+                command_exit_code=result.exit_code,
+                details=result.stderr_tail,
+                hint=f"the command was: {command}",
+            )
+        return result
+
+    def start(self, command: Command) -> "RunningCommand":
+        """Start a command that lives until it is stopped or its lifeline is closed."""
+        return RunningCommand(command)
+
+
+class RunningCommand:
+    """A child that runs beside us: a namespace holder, a network helper.
+
+    Its standard input is the *lifeline*: a pipe whose other end only this process holds. When
+    this process ends in whatever way, SIGKILL included, the child reads end-of-file.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self._process = _popen(command, lifeline=True)
+        self._tail: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
+        self._drain = threading.Thread(target=self._read_stderr, daemon=True)
+        self._drain.start()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id in our PID namespace."""
+        return self._process.pid
+
+    @property
+    def stderr_tail(self) -> tuple[str, ...]:
+        """The last lines that the child wrote to standard error."""
+        return tuple(self._tail)
+
+    def read_line(self) -> str:
+        """The next line of standard output, without its end; empty when the child has ended."""
+        stdout = self._process.stdout
+        if stdout is None:
+            return ""
+        return stdout.readline().decode(errors="replace").rstrip("\n")
+
+    def running(self) -> bool:
+        """Has the child not ended yet?"""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """Close the lifeline, then stop the child if that was not enough."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            _stop(self._process)
+        self._drain.join(timeout=1.0)
+        _close_pipes(self._process)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read_stderr(self) -> None:
+        stderr = self._process.stderr
+        if stderr is None:
+            return
+        try:
+            for line in stderr:
+                self._tail.append(line.decode(errors="replace").rstrip("\n"))
+        except ValueError:  # closed under us by close()
+            return
+
+
+class _Collector:
+    """Cuts the two byte streams of a child into lines, and keeps what the result needs."""
+
+    def __init__(self, on_line: LineSink | None) -> None:
+        self._on_line = on_line
+        self._partial = {Stream.STDOUT: b"", Stream.STDERR: b""}
+        self._kept: list[bytes] = []
+        self.stderr_tail: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
+
+    @property
+    def stdout(self) -> bytes:
+        return b"".join(self._kept)
+
+    def feed(self, stream: Stream, data: bytes) -> None:
+        if stream is Stream.STDOUT and self._on_line is None:
+            self._kept.append(data)
+            return
+        *lines, rest = (self._partial[stream] + data).split(b"\n")
+        while len(rest) > _MAX_LINE_BYTES:
+            lines.append(rest[:_MAX_LINE_BYTES])
+            rest = rest[_MAX_LINE_BYTES:]
+        self._partial[stream] = rest
+        for line in lines:
+            self._emit(stream, line)
+
+    def finish(self) -> None:
+        for stream, rest in self._partial.items():
+            if rest:
+                self._emit(stream, rest)
+                self._partial[stream] = b""
+
+    def _emit(self, stream: Stream, raw: bytes) -> None:
+        line = raw.decode(errors="replace").rstrip("\r")
+        if stream is Stream.STDERR:
+            self.stderr_tail.append(line)
+        if self._on_line is not None:
+            self._on_line(stream, line)
+
+
+def _popen(command: Command, *, lifeline: bool = False) -> subprocess.Popen[bytes]:
+    log.debug("+ %s", command)
+    piped_stdin = lifeline or command.stdin is not None
+    try:
+        return subprocess.Popen(
+            command.argv,
+            stdin=subprocess.PIPE if piped_stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**base_environment(), **command.env},
+            cwd=command.cwd,
+            process_group=0,
+            pass_fds=command.pass_fds,
+        )
+    except FileNotFoundError as error:
+        if command.cwd is not None and not command.cwd.is_dir():
+            raise HostError(f"no such folder: {command.cwd}") from error
+        raise missing_tool(command.argv[0]) from error
+    except PermissionError as error:
+        raise HostError(f"`{command.argv[0]}` may not be executed: {error.strerror}") from error
+
+
+def _pump(
+    process: subprocess.Popen[bytes], command: Command, collector: _Collector, started: float
+) -> None:
+    if process.stdin is not None and command.stdin is not None:
+        _feed_stdin(process.stdin, command.stdin)
+    deadline = None if command.timeout_seconds is None else started + command.timeout_seconds
+    with selectors.DefaultSelector() as selector:
+        for stream, pipe in ((Stream.STDOUT, process.stdout), (Stream.STDERR, process.stderr)):
+            if pipe is not None:
+                selector.register(pipe, selectors.EVENT_READ, stream)
+        while selector.get_map():
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                raise BusyError(
+                    f"`{Path(command.argv[0]).name}` did not finish within "
+                    f"{command.timeout_seconds:g} s"
+                )
+            for key, _ in selector.select(remaining):
+                data = os.read(key.fd, 1 << 16)
+                if data:
+                    collector.feed(Stream(key.data), data)
+                else:
+                    selector.unregister(key.fileobj)
+    collector.finish()
+    process.wait()
+
+
+def _feed_stdin(pipe: IO[bytes], data: bytes) -> None:
+    # Inputs are small (a few hundred bytes), less than a pipe holds, so this cannot block.
+    try:
+        pipe.write(data)
+        pipe.close()
+    except BrokenPipeError:
+        log.debug("the child closed its standard input early")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to the child's group, then SIGKILL to what is left after the grace time."""
+    for signal_number, seconds in (
+        (signal.SIGTERM, STOP_GRACE_SECONDS),
+        (signal.SIGKILL, STOP_GRACE_SECONDS),
+    ):
+        try:
+            os.killpg(process.pid, signal_number)
+            process.wait(timeout=seconds)
+        except ProcessLookupError:
+            process.wait()
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                log.debug("a pipe of %d broke while it was closed", process.pid)
+
+
+def _exit_words(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"(exit code {exit_code})"
+    return f"(killed by {signal.Signals(-exit_code).name})"
