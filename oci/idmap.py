@@ -11,6 +11,7 @@ In our namespace you are 0 and your subordinate ids follow. In the container the
 subordinate.
 """
 
+import contextlib
 import os
 import pwd
 from dataclasses import dataclass
@@ -106,10 +107,8 @@ def _namespace_map(own_id: int, ranges: tuple[tuple[int, int], ...]) -> tuple[Id
 
 def _ranges(path: Path) -> tuple[tuple[int, int], ...]:
     owners = {str(os.getuid())}
-    try:
+    with contextlib.suppress(KeyError):  # a uid without a passwd entry, as in many CI containers
         owners.add(pwd.getpwuid(os.getuid()).pw_name)
-    except KeyError:  # a uid without a passwd entry, as in many CI containers
-        pass
     try:
         lines = path.read_text().splitlines()
     except OSError:

@@ -1,0 +1,125 @@
+"""Reads every header of a layer before any tool unpacks it.
+
+umoci 0.4.7 believes a whiteout whose name is `..` and then deletes outside of the root that it
+unpacks into; skopeo 1.9.3 checks compressed digests only. So a layer is read here first: names,
+whiteouts, link targets, counts, sizes, and the digest of what it holds uncompressed.
+"""
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from oci.digest import Digest
+from oci.errors import ImageError
+from oci.image import OCI_EQUIVALENT, OCI_LAYER_GZIP, OCI_LAYER_TAR
+
+WHITEOUT_PREFIX = ".wh."
+OPAQUE_WHITEOUT = ".wh..wh..opq"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanLimits:
+    """What one layer may hold at most. `size_bytes` counts it uncompressed."""
+
+    entries: int = 2_000_000
+    size_bytes: int = 32 << 30
+    path_bytes: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSummary:
+    """What a scan found."""
+
+    entries: int
+    size_bytes: int
+
+
+def scan_layer(
+    path: Path, *, media_type: str, diff_id: Digest, limits: ScanLimits | None = None
+) -> LayerSummary:
+    """Read a layer blob to its end; raises ImageError at the first thing that is not right."""
+    limits = limits or ScanLimits()
+    kind = OCI_EQUIVALENT.get(media_type, media_type)
+    if kind not in (OCI_LAYER_TAR, OCI_LAYER_GZIP):
+        raise ImageError(f"{path.name[:12]}: layers of type {media_type} are not supported")
+    with path.open("rb") as file, _uncompressed(file, kind) as content:
+        stream = _HashingReader(content, limits.size_bytes)
+        try:
+            entries = _scan_entries(stream, limits)
+            stream.drain()
+        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ImageError(f"the layer {path.name[:12]} is damaged: {error}") from error
+    if stream.digest() != diff_id:
+        raise ImageError(
+            f"the layer {path.name[:12]} does not hold what the image says: "
+            f"expected {diff_id}, found {stream.digest()}"
+        )
+    return LayerSummary(entries=entries, size_bytes=stream.size_bytes)
+
+
+def check_name(name: str) -> None:
+    """Refuse an entry whose name could act outside of the root it is unpacked into."""
+    parts = name.split("/")
+    if ".." in parts:
+        raise ImageError(f"a layer has an entry with `..` in its name: {name[:200]!r}")
+    base = name.rstrip("/").rpartition("/")[2]
+    if base.startswith(WHITEOUT_PREFIX) and base != OPAQUE_WHITEOUT:
+        hidden = base.removeprefix(WHITEOUT_PREFIX)
+        if hidden in ("", ".", ".."):
+            raise ImageError(f"a layer has a whiteout of nothing or of a parent: {name[:200]!r}")
+
+
+def _uncompressed(file: IO[bytes], kind: str) -> IO[bytes]:
+    return file if kind == OCI_LAYER_TAR else cast(IO[bytes], gzip.GzipFile(fileobj=file))
+
+
+def _scan_entries(stream: "_HashingReader", limits: ScanLimits) -> int:
+    entries = 0
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            entries += 1
+            if entries > limits.entries:
+                raise ImageError(f"a layer has more than {limits.entries} entries")
+            if len(member.name.encode(errors="surrogateescape")) > limits.path_bytes:
+                raise ImageError(f"entry {entries} of a layer has a name that is too long")
+            check_name(member.name)
+            if member.islnk():
+                check_name(member.linkname)
+            # The list that tarfile keeps of all members would grow with the layer.
+            archive.members.clear()
+    return entries
+
+
+class _HashingReader(io.RawIOBase):
+    """Hands a stream on, hashing and counting what it reads."""
+
+    def __init__(self, source: IO[bytes], max_bytes: int) -> None:
+        super().__init__()
+        self._source = source
+        self._hasher = hashlib.sha256()
+        self._max_bytes = max_bytes
+        self.size_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read(size)
+        self._hasher.update(data)
+        self.size_bytes += len(data)
+        if self.size_bytes > self._max_bytes:
+            raise ImageError(f"a layer is larger than {self._max_bytes} bytes uncompressed")
+        return data
+
+    def drain(self) -> None:
+        """Read what follows the archive's end: the diffID covers it too."""
+        while self.read(1 << 20):
+            pass
+
+    def digest(self) -> Digest:
+        return Digest(self._hasher.hexdigest())

@@ -1,0 +1,195 @@
+"""OCI image layouts on disk: open, read, write, rewrite.
+
+Ours hold exactly one image, named `latest`: the lifecycle takes no other, and a second image
+would have to be chosen everywhere. `blobs` may be a link to a folder that many layouts share.
+A *sparse* layout has the manifest and the configuration but not every layer.
+Source: OCI image-spec 1.1, "Image Layout Specification".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from oci.digest import Digest
+from oci.errors import ImageError, StorageError
+from oci.image import (
+    INDEX_TYPES,
+    OCI_CONFIG,
+    OCI_EQUIVALENT,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    TITLE_ANNOTATION,
+    Descriptor,
+    ImageConfig,
+    Index,
+    Manifest,
+    decode_config,
+    decode_index,
+    decode_manifest,
+)
+
+TAG = "latest"
+_LAYOUT_FILE = b'{"imageLayoutVersion":"1.0.0"}'
+_MAX_INDEX_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutImage:
+    """The image of a layout, read and checked against its digests."""
+
+    digest: Digest
+    media_type: str
+    manifest: Manifest
+    config: ImageConfig
+    manifest_bytes: bytes
+    config_bytes: bytes
+
+    @property
+    def layer_digests(self) -> tuple[Digest, ...]:
+        """The digests of the layers as stored, lowest first."""
+        return tuple(layer.parsed_digest() for layer in self.manifest.layers)
+
+
+class Layout:
+    """One layout folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, *, blobs: Path | None = None) -> Self:
+        """Make an empty layout in a new folder; `blobs` links it to a shared folder of blobs."""
+        path.mkdir(parents=True)
+        if blobs is None:
+            (path / "blobs/sha256").mkdir(parents=True)
+        else:
+            (path / "blobs").symlink_to(blobs)
+        (path / "oci-layout").write_bytes(_LAYOUT_FILE)
+        layout = cls(path)
+        layout._write_index(())
+        return layout
+
+    def blob_path(self, digest: Digest) -> Path:
+        """Where the blob of this digest is, or would be."""
+        return self.path / "blobs/sha256" / digest.hex
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Is the blob there? Its content is not read."""
+        return self.blob_path(digest).is_file()
+
+    def missing_layers(self, image: LayoutImage) -> tuple[Digest, ...]:
+        """The layers of the image that a sparse layout lacks."""
+        return tuple(d for d in image.layer_digests if not self.has_blob(d))
+
+    def read_blob(self, digest: Digest, *, max_bytes: int = _MAX_INDEX_BYTES) -> bytes:
+        """A small blob's bytes, checked against the digest."""
+        path = self.blob_path(digest)
+        try:
+            if path.stat().st_size > max_bytes:
+                raise ImageError(f"{path}: larger than {max_bytes} bytes, too large for a document")
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise ImageError(f"{self.path}: the blob {digest} is missing") from error
+        if Digest.of(data) != digest:
+            raise StorageError(
+                f"{path} is damaged: its content does not have the digest in its name",
+                hint="delete that file; it will be fetched or built again",
+            )
+        return data
+
+    def write_blob(self, data: bytes) -> Digest:
+        """Store bytes under their digest, whole or not at all."""
+        digest = Digest.of(data)
+        path = self.blob_path(digest)
+        if not path.is_file():
+            staged = path.with_name(f".{digest.hex}.new")
+            staged.write_bytes(data)
+            staged.replace(path)
+        return digest
+
+    def read(self) -> LayoutImage:
+        """The layout's only image; raises ImageError when there is none, or more than one."""
+        descriptor = self._only_descriptor()
+        manifest_bytes = self.read_blob(descriptor.parsed_digest())
+        origin = str(self.path)
+        if descriptor.media_type in INDEX_TYPES:
+            raise ImageError(f"{origin}: holds an image index where one image was expected")
+        manifest = decode_manifest(manifest_bytes, origin=origin)
+        config_bytes = self.read_blob(manifest.config.parsed_digest())
+        config = decode_config(config_bytes, origin=origin)
+        if len(config.rootfs.diff_ids) != len(manifest.layers):
+            raise ImageError(
+                f"{origin}: the manifest has {len(manifest.layers)} layers, "
+                f"the configuration {len(config.rootfs.diff_ids)}"
+            )
+        return LayoutImage(
+            digest=descriptor.parsed_digest(),
+            media_type=descriptor.media_type,
+            manifest=manifest,
+            config=config,
+            manifest_bytes=manifest_bytes,
+            config_bytes=config_bytes,
+        )
+
+    def write(
+        self, manifest: bytes, config: bytes, *, media_type: str = OCI_MANIFEST
+    ) -> LayoutImage:
+        """Make these documents the layout's only image. Layers are not touched."""
+        self.write_blob(config)
+        digest = self.write_blob(manifest)
+        self._write_index(
+            (
+                Descriptor(
+                    media_type=media_type,
+                    digest=str(digest),
+                    size=len(manifest),
+                    annotations={TITLE_ANNOTATION: TAG},
+                ),
+            )
+        )
+        return self.read()
+
+    def rewrite(
+        self,
+        edit_config: Callable[[dict[str, Any]], None],
+        edit_manifest: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> LayoutImage:
+        """Edit the image's documents as JSON, give them image-spec's media types, and compute
+        the digests anew. Fields that nobody edits survive."""
+        image = self.read()
+        config = msgspec.json.decode(image.config_bytes)
+        edit_config(config)
+        config_bytes = msgspec.json.encode(config)
+        manifest = msgspec.json.decode(image.manifest_bytes)
+        edit_manifest(manifest)
+        manifest["mediaType"] = OCI_MANIFEST
+        manifest["config"] = {
+            "mediaType": OCI_CONFIG,
+            "digest": str(Digest.of(config_bytes)),
+            "size": len(config_bytes),
+        }
+        for layer in manifest.get("layers") or ():
+            layer["mediaType"] = OCI_EQUIVALENT.get(layer["mediaType"], layer["mediaType"])
+        return self.write(msgspec.json.encode(manifest), config_bytes)
+
+    def _only_descriptor(self) -> Descriptor:
+        path = self.path / "index.json"
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ImageError(
+                f"{self.path} is not an OCI image layout: it has no index.json"
+            ) from error
+        index = decode_index(data, origin=str(self.path))
+        if len(index.manifests) != 1:
+            raise ImageError(f"{self.path}: expected one image, found {len(index.manifests)}")
+        return index.manifests[0]
+
+    def _write_index(self, manifests: tuple[Descriptor, ...]) -> None:
+        path = self.path / "index.json"
+        staged = path.with_suffix(".new")
+        staged.write_bytes(msgspec.json.encode(Index(media_type=OCI_INDEX, manifests=manifests)))
+        staged.replace(path)

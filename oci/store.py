@@ -1,0 +1,311 @@
+"""The image store: shared blobs, one layout per image, unpacked root filesystems.
+
+    blobs/sha256/HEX                    every blob once
+    images/HEX/                         a layout per manifest digest; its blobs are a link
+    refs/REGISTRY/REPO…/_tags/TAG/…     which image a name means, one small file per platform
+    rootfs/HEX-IDMAP/                   umoci's bundle; COMPLETE is written last
+    tmp/                                what is being made; renamed into place when whole
+    locks/
+
+An entry exists when its final rename has happened. Everything else is rubbish of a process that
+died, and is never looked at.
+"""
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from oci.digest import Digest
+from oci.errors import ImageError, StorageError
+from oci.idmap import IdMap
+from oci.image import ImageConfig
+from oci.layer_scan import scan_layer
+from oci.layout import Layout, LayoutImage
+from oci.location import ImageLocation
+from oci.locks import exclusive
+from oci.platform import Platform
+from oci.reference import DEFAULT_TAG, Reference
+from oci.skopeo import Skopeo
+from oci.umoci import unpack
+from oci.userns import UserNamespace
+
+log = logging.getLogger(__name__)
+
+OnWait = Callable[[str], None]
+
+
+class RefRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name in the store means.
+
+    digest: of the manifest as the store has it. source_digest: as its source names it, which
+    differs when skopeo had to convert the manifest. fetched: seconds since the epoch.
+    """
+
+    digest: str
+    source: str
+    source_digest: str
+    fetched: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredImage:
+    """An image in the store; `layout` may lack layers (a sparse image)."""
+
+    reference: Reference | None
+    layout: Layout
+    image: LayoutImage
+    source: ImageLocation | None
+    source_digest: Digest
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the manifest."""
+        return self.image.digest
+
+    @property
+    def config(self) -> ImageConfig:
+        """The image's configuration."""
+        return self.image.config
+
+    @property
+    def complete(self) -> bool:
+        """Are all layers here?"""
+        return not self.layout.missing_layers(self.image)
+
+
+class ImageStore:
+    """The store of one user, below `root`."""
+
+    def __init__(self, root: Path, skopeo: Skopeo, *, on_wait: OnWait = lambda _: None) -> None:
+        self.root = root
+        self._skopeo = skopeo
+        self._on_wait = on_wait
+        for name in ("blobs/sha256", "images", "refs", "rootfs", "tmp", "locks"):
+            try:
+                (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise StorageError(
+                    f"the image store cannot be made at {root}: {error.strerror}",
+                    hint="set LOCALD_DATA_DIR to a folder that you can write",
+                ) from error
+
+    @property
+    def blobs(self) -> Path:
+        """The folder that all layouts share."""
+        return self.root / "blobs"
+
+    def find(self, reference: Reference, platform: Platform) -> StoredImage | None:
+        """The image that a name means here, or None. Nothing is fetched."""
+        path = self._ref_path(reference.with_default_tag(), platform)
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=RefRecord)
+            layout = self._layout(Digest.parse(record.digest))
+            image = layout.read()
+            source = _parse_source(record.source)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, ImageError, StorageError) as error:
+            # Damaged by a crash or by hand: as good as absent, and made anew by the next fetch.
+            log.warning(
+                "%s is damaged in the store and will be fetched again: %s", reference, error
+            )
+            return None
+        return StoredImage(
+            reference=reference,
+            layout=layout,
+            image=image,
+            source=source,
+            source_digest=Digest.parse(record.source_digest),
+        )
+
+    def fetch(
+        self, source: ImageLocation, platform: Platform, *, reference: Reference | None
+    ) -> StoredImage:
+        """Copy a whole image into the store, and let `reference` (if given) mean it."""
+        lock = self._lock_path(f"fetch-{Digest.of(str(source).encode()).short}")
+        with (
+            exclusive(lock, what=f"the image {source}", on_wait=self._on_wait),
+            self.staging() as staging,
+        ):
+            layout = Layout.create(staging / "image", blobs=self.blobs.absolute())
+            self._skopeo.copy(
+                source, ImageLocation.layout(layout.path, "latest"), platform=platform
+            )
+            image = layout.read()
+            _check_platform(image.config, platform, origin=str(source))
+            missing = layout.missing_layers(image)
+            if missing:
+                raise ImageError(f"{source}: {len(missing)} of its layers did not arrive")
+            return self._adopt(layout, reference, platform, source=source)
+
+    def fetch_sparse(
+        self, source: ImageLocation, platform: Platform, *, reference: Reference
+    ) -> StoredImage:
+        """Bring an image's manifest and configuration into the store, but none of its layers."""
+        remote = self._skopeo.remote_image(source, platform=platform)
+        _check_platform(remote.config, platform, origin=str(source))
+        with self.staging() as staging:
+            layout = Layout.create(staging / "image", blobs=self.blobs.absolute())
+            layout.write(remote.manifest_bytes, remote.config_bytes, media_type=remote.media_type)
+            return self._adopt(layout, reference, platform, source=source)
+
+    def complete(self, stored: StoredImage, platform: Platform) -> None:
+        """Fetch the layers that a sparse image lacks."""
+        if stored.complete:
+            return
+        if stored.source is None:
+            raise ImageError(f"{stored.reference}: layers are missing and nobody says where from")
+        source = stored.source
+        if source.reference is not None:
+            source = ImageLocation.registry(source.reference.with_digest(stored.source_digest))
+        self.fetch(source, platform, reference=None)
+        if not stored.complete:
+            raise ImageError(f"{stored.reference}: its registry no longer has all of its layers")
+
+    def commit(
+        self,
+        layout: Layout,
+        reference: Reference,
+        platform: Platform,
+        *,
+        source: ImageLocation | None = None,
+    ) -> StoredImage:
+        """Take a layout made by somebody else (its own blobs folder) into the store. Its blobs
+        are moved; the name changes its meaning in the last, atomic step."""
+        image = layout.read()
+        with self.staging() as staging:
+            kept = Layout.create(staging / "image", blobs=self.blobs.absolute())
+            for blob in sorted((layout.path / "blobs/sha256").iterdir()):
+                target = self.blobs / "sha256" / blob.name
+                if not target.is_file():
+                    blob.replace(target)
+            kept.write(image.manifest_bytes, image.config_bytes, media_type=image.media_type)
+            return self._adopt(kept, reference, platform, source=source)
+
+    def rootfs(self, stored: StoredImage, id_map: IdMap, namespace: UserNamespace) -> Path:
+        """The image's unpacked root filesystem; unpacked once per image and id map.
+
+        It must never be written: every build shares it.
+        """
+        bundle = self.root / "rootfs" / f"{stored.digest.hex}-{id_map.key}"
+        complete = bundle / "COMPLETE"
+        if complete.is_file():
+            return bundle / "rootfs"
+        lock = self._lock_path(f"rootfs-{stored.digest.hex[:32]}-{id_map.key}")
+        with exclusive(lock, what=f"the image {stored.reference}", on_wait=self._on_wait):
+            if complete.is_file():
+                return bundle / "rootfs"
+            scan_layers(stored)
+            staging = Path(tempfile.mkdtemp(prefix="unpack-", dir=self.root / "tmp"))
+            try:
+                # A parent of its own: what a hostile layer could reach one level up is nothing.
+                jail = staging / "jail"
+                jail.mkdir()
+                unpack(stored.layout.path, jail / "bundle", id_map=id_map, namespace=namespace)
+                (jail / "bundle/COMPLETE").touch()
+                namespace.remove_tree(bundle)
+                (jail / "bundle").rename(bundle)
+            finally:
+                namespace.remove_tree(staging)
+        return bundle / "rootfs"
+
+    def names(self) -> Iterator[tuple[str, Path]]:
+        """Every name in the store, with the file that says what it means."""
+        for path in sorted((self.root / "refs").rglob("*.json")):
+            relative = path.relative_to(self.root / "refs")
+            repository, _, rest = str(relative).partition("/_tags/")
+            yield f"{repository}:{rest.partition('/')[0]}", path
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder on the store's file system that is gone after the block."""
+        path = Path(tempfile.mkdtemp(prefix="stage-", dir=self.root / "tmp"))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _adopt(
+        self,
+        layout: Layout,
+        reference: Reference | None,
+        platform: Platform,
+        *,
+        source: ImageLocation | None,
+    ) -> StoredImage:
+        image = layout.read()
+        target = self._layout(image.digest)
+        if not (target.path / "index.json").is_file():
+            shutil.rmtree(target.path, ignore_errors=True)
+            layout.path.rename(target.path)
+        source_digest = image.digest
+        if source is not None and source.reference is not None and source.reference.digest:
+            source_digest = source.reference.digest
+        if reference is not None:
+            self._write_ref(
+                reference.with_default_tag(),
+                platform,
+                RefRecord(
+                    digest=str(image.digest),
+                    source="" if source is None else str(source),
+                    source_digest=str(source_digest),
+                    fetched=time.time(),
+                ),
+            )
+        return StoredImage(
+            reference=reference,
+            layout=target,
+            image=image,
+            source=source,
+            source_digest=source_digest,
+        )
+
+    def _write_ref(self, reference: Reference, platform: Platform, record: RefRecord) -> None:
+        path = self._ref_path(reference, platform)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as staged:
+            staged.write(msgspec.json.encode(record))
+        Path(staged.name).replace(path)
+
+    def _layout(self, digest: Digest) -> Layout:
+        return Layout(self.root / "images" / digest.hex)
+
+    def _ref_path(self, reference: Reference, platform: Platform) -> Path:
+        tag = reference.tag or DEFAULT_TAG
+        if reference.digest is not None:
+            tag = f"sha256-{reference.digest.hex}"
+        name = str(platform).replace("/", "-") + ".json"
+        return self.root / "refs" / reference.registry / reference.repository / "_tags" / tag / name
+
+    def _lock_path(self, name: str) -> Path:
+        return self.root / "locks" / f"{name}.lock"
+
+
+def scan_layers(stored: StoredImage) -> None:
+    """Read every layer of an image for what could do harm when unpacked."""
+    layers = stored.image.manifest.layers
+    for descriptor, diff_id in zip(layers, stored.config.rootfs.diff_ids, strict=True):
+        scan_layer(
+            stored.layout.blob_path(descriptor.parsed_digest()),
+            media_type=descriptor.media_type,
+            diff_id=Digest.parse(diff_id),
+        )
+
+
+def _check_platform(config: ImageConfig, platform: Platform, *, origin: str) -> None:
+    if (config.os, config.architecture) != (platform.os, platform.architecture):
+        raise ImageError(
+            f"{origin} is made for {config.platform}, not for {platform}",
+            hint="choose an image of that platform, or pass --platform",
+        )
+
+
+def _parse_source(text: str) -> ImageLocation | None:
+    return ImageLocation.parse(text, relative_to=Path("/")) if text else None
