@@ -1,0 +1,123 @@
+"""The TOML files that the platform and the lifecycle hand each other.
+
+What the lifecycle or a buildpack wrote is foreign: it is read without following links, and
+only up to a size.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from oci.errors import ImageError
+from oci.reference import Reference
+
+_MAX_DOCUMENT_BYTES = 1 << 20
+
+
+class GroupBuildpack(msgspec.Struct, frozen=True, kw_only=True):
+    """A buildpack that passed detection, from group.toml."""
+
+    id: str
+    version: str = ""
+    homepage: str = ""
+    api: str = ""
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """group.toml."""
+
+    group: tuple[GroupBuildpack, ...] = ()
+    group_extensions: tuple[GroupBuildpack, ...] = msgspec.field(
+        default=(), name="group-extensions"
+    )
+
+
+class BuildProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """A process type that the buildpacks define, from metadata.toml."""
+
+    type: str
+    default: bool = False
+
+
+class BuildMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """config/metadata.toml in the layers directory, written by the build phase."""
+
+    processes: tuple[BuildProcess, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceMetadata:
+    """project-metadata.toml: where the source came from."""
+
+    type: str = ""
+    version: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+def write_run_toml(path: Path, images: Iterable[tuple[Reference, tuple[str, ...]]]) -> None:
+    """run.toml: (run image, its mirrors), the chosen one first: the exporter takes the first."""
+    document = {
+        "images": [
+            {"image": str(image), **({"mirrors": list(mirrors)} if mirrors else {})}
+            for image, mirrors in images
+        ]
+    }
+    path.write_bytes(tomli_w.dumps(document).encode())
+
+
+def write_order_toml(path: Path, groups: Iterable[Iterable[Mapping[str, Any]]]) -> None:
+    """order.toml: groups of {id, version, optional}."""
+    document = {"order": [{"group": [dict(module) for module in group]} for group in groups]}
+    path.write_bytes(tomli_w.dumps(document).encode())
+
+
+def write_project_metadata(path: Path, source: SourceMetadata) -> None:
+    """project-metadata.toml."""
+    table: dict[str, Any] = {}
+    if source.type:
+        table["type"] = source.type
+    if source.version:
+        table["version"] = dict(source.version)
+    if source.metadata:
+        table["metadata"] = dict(source.metadata)
+    path.write_bytes(tomli_w.dumps({"source": table} if table else {}).encode())
+
+
+def read_group(layers: Path) -> Group:
+    """group.toml of a finished detection."""
+    return msgspec.convert(_read(layers, "group.toml"), Group)
+
+
+def read_build_metadata(layers: Path) -> BuildMetadata:
+    """metadata.toml of a finished build."""
+    return msgspec.convert(_read(layers / "config", "metadata.toml"), BuildMetadata)
+
+
+def read_analyzed_run_image(layers: Path) -> str:
+    """The run image that analyzed.toml names; another one after an extension switched it."""
+    run_image = _read(layers, "analyzed.toml").get("run-image", {})
+    return str(run_image.get("image", "") or run_image.get("reference", ""))
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ImageError(f"the build left no usable {name}: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_DOCUMENT_BYTES:
+            raise ImageError(f"the build left a {name} that is no plain small file")
+        data = file.read(_MAX_DOCUMENT_BYTES)
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ImageError(f"the build left a {name} that cannot be read: {error}") from error

@@ -1,0 +1,99 @@
+"""Runs the phases in order, each in a container of its own, and times them."""
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lifecycle.commands import PhaseCommand, phase_command
+from lifecycle.errors import PhaseError
+from lifecycle.inputs import LifecycleInputs
+from lifecycle.phase import Phase
+from lifecycle.runtime.spec import ContainerSpec, Network, Sandbox
+from lifecycle.workspace import Workspace
+from oci.process import Stream
+
+PhaseLine = Callable[[Phase, Stream, str], None]
+
+_KEPT_LINES = 40
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseOutcome:
+    """A phase that succeeded. `seconds` is wall time, the start of its container included."""
+
+    phase: Phase
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What all phases of one build have in common.
+
+    image_env: the builder image's environment. proxy_env: for the phases that run buildpacks.
+    """
+
+    name: str
+    rootfs: Path
+    inputs: LifecycleInputs
+    workspace: Workspace
+    image_env: Mapping[str, str]
+    proxy_env: Mapping[str, str]
+    network: Network
+
+    def spec(self, phase: Phase) -> ContainerSpec:
+        """The container of a phase."""
+        command = phase_command(phase, self.inputs)
+        return ContainerSpec(
+            name=f"{self.name}-{phase}",
+            rootfs=self.rootfs,
+            argv=command.argv,
+            env=self._environment(command),
+            cwd=PurePosixPath("/"),
+            user=self.inputs.uid,
+            group=self.inputs.gid,
+            mounts=self.workspace.mounts(phase),
+            overlays=self.workspace.overlays(phase),
+            network=self.network if phase.runs_buildpacks else Network.NONE,
+            read_only_root=not phase.runs_buildpacks,
+            hostname="locald",
+        )
+
+    def run(self, phase: Phase, sandbox: Sandbox, on_line: PhaseLine) -> PhaseOutcome:
+        """Run a phase; raises PhaseError with its own exit code when it fails."""
+        kept: deque[str] = deque(maxlen=_KEPT_LINES)
+
+        def receive(stream: Stream, line: str) -> None:
+            kept.append(_COLOR.sub("", line))
+            on_line(phase, stream, line)
+
+        started = time.monotonic()
+        exit_code = sandbox.run(self.spec(phase), on_line=receive)
+        if exit_code != 0:
+            raise _failure(phase, exit_code, tuple(kept))
+        return PhaseOutcome(phase=phase, seconds=time.monotonic() - started)
+
+    def _environment(self, command: PhaseCommand) -> dict[str, str]:
+        proxies = self.proxy_env if command.phase.runs_buildpacks else {}
+        return {**self.image_env, **proxies, **command.env}
+
+
+def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...]) -> PhaseError:
+    """Name the buildpack that failed, as the lifecycle's last words do."""
+    if phase is Phase.BUILD:
+        for line in reversed(lines):
+            match = re.search(r"failed to build: (?:running build: )?(.*)", line)
+            if match:
+                return PhaseError(phase, exit_code, subject=match.group(1))
+    if phase is Phase.DETECT and exit_code in (20, 21):
+        return PhaseError(
+            phase,
+            exit_code,
+            hint="each buildpack's reason stands above; "
+            "name one with --buildpack, or choose another --builder",
+        )
+    errors = [line for line in lines if "ERROR" in line]
+    return PhaseError(phase, exit_code, details=errors[-3:])

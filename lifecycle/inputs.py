@@ -1,0 +1,72 @@
+"""What the five phases are told. Pure data."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from lifecycle.platform_api import PlatformApi
+from oci.reference import Reference
+
+# The names of the images inside the layout directory. They are ours alone: what the lifecycle
+# calls an image never leaves the build, because it reads `localhost/app` as a Docker Hub name.
+APP_IMAGE = Reference("locald.internal", "app", "latest")
+PREVIOUS_IMAGE = Reference("locald.internal", "previous", "latest")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MountPaths:
+    """Where a phase finds its files, inside the container."""
+
+    app: PurePosixPath = PurePosixPath("/workspace")
+    layers: PurePosixPath = PurePosixPath("/layers")
+    platform: PurePosixPath = PurePosixPath("/platform")
+    cache: PurePosixPath = PurePosixPath("/cache")
+    layout: PurePosixPath = PurePosixPath("/layout-repo")
+    build_cache: PurePosixPath = PurePosixPath("/build-cache")
+    buildpacks: PurePosixPath = PurePosixPath("/cnb/buildpacks")
+    lifecycle: PurePosixPath = PurePosixPath("/cnb/lifecycle")
+    temporary: PurePosixPath = PurePosixPath("/tmp")
+
+    @property
+    def run_toml(self) -> PurePosixPath:
+        """The run images, the chosen one first."""
+        return self.layers / "run.toml"
+
+    @property
+    def order_toml(self) -> PurePosixPath:
+        """The order of this build, when it is not the builder's own."""
+        return self.layers / "order.toml"
+
+    @property
+    def project_metadata(self) -> PurePosixPath:
+        """Where the source came from."""
+        return self.layers / "project-metadata.toml"
+
+    @property
+    def report(self) -> PurePosixPath:
+        """What the exporter says it made."""
+        return self.layers / "report.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifecycleInputs:
+    """One build's inputs, as the phases need them.
+
+    run_image: as run.toml names it.
+    has_previous: is there an image at PREVIOUS_IMAGE in the layout directory?
+    own_order: is there an order.toml of this build's own in the layers directory?
+    skip_layers: neither restore nor reuse anything (`--clear-cache`).
+    process_type: the default process, or None to leave it to the buildpacks.
+    """
+
+    api: PlatformApi
+    paths: MountPaths
+    uid: int
+    gid: int
+    run_image: Reference
+    has_previous: bool
+    own_order: bool
+    skip_layers: bool
+    process_type: str | None
+    exec_env: str
+    log_level: str = "info"
+    color: bool = False

@@ -1,0 +1,48 @@
+"""Which run image a build stands on."""
+
+from collections.abc import Sequence
+
+from lifecycle.builder import BuilderImage
+from oci.errors import ImageError
+from oci.reference import Reference
+
+
+def candidates(
+    builder: BuilderImage, *, chosen: Reference | None, registries: Sequence[str]
+) -> tuple[Reference, ...]:
+    """The run images to try, best first.
+
+    chosen: what the user asked for; then it is the only one.
+    registries: where the image will be published: a mirror there comes first, so that
+        publishing moves no byte of it.
+    """
+    if chosen is not None:
+        return (chosen,)
+    offered: list[Reference] = []
+    for image in builder.run_images:
+        names = [Reference.parse(name).with_default_tag() for name in (image.image, *image.mirrors)]
+        offered += names
+    if not offered:
+        raise ImageError(
+            "the builder names no run image", hint="name one with --run-image REFERENCE"
+        )
+    near = [name for name in offered if name.registry in registries]
+    return tuple(dict.fromkeys([*near, *offered]))
+
+
+def run_toml_images(
+    builder: BuilderImage, chosen: Reference
+) -> tuple[tuple[Reference, tuple[str, ...]], ...]:
+    """The entries of run.toml, the chosen image first: the exporter falls back to the first."""
+    mirrors: tuple[str, ...] = ()
+    others = []
+    for image in builder.run_images:
+        name = Reference.parse(image.image).with_default_tag()
+        mirror_names = tuple(str(Reference.parse(m).with_default_tag()) for m in image.mirrors)
+        if chosen == name:
+            mirrors = mirror_names
+        elif str(chosen) in mirror_names:
+            mirrors = (str(name), *(m for m in mirror_names if m != str(chosen)))
+        else:
+            others.append((name, mirror_names))
+    return ((chosen, mirrors), *others)

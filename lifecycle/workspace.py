@@ -1,0 +1,114 @@
+"""The folders of one build on the host, and what each phase sees of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import assert_never
+
+from lifecycle.inputs import MountPaths
+from lifecycle.phase import Phase
+from lifecycle.runtime.spec import Mount, OverlayMount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """One build's folders, below `root`, all owned by the invoking user.
+
+    app: the user's source; it is only ever the lower folder of an overlay.
+    hidden: what the build must not see of it, relative.
+    cache: the lifecycle's cache of this project. build_cache: a plain folder that buildpacks
+    may use in the build phase.
+    buildpacks: added buildpacks, mounted below /cnb/buildpacks: folder on the host → its
+    `ID/VERSION` path there.
+    extra: read-only mounts for the phases that run buildpacks (the CA bundle).
+    """
+
+    root: Path
+    paths: MountPaths
+    app: Path
+    hidden: tuple[PurePosixPath, ...]
+    cache: Path
+    build_cache: Path
+    buildpacks: Mapping[Path, PurePosixPath]
+    extra: tuple[Mount, ...] = ()
+
+    @property
+    def layers(self) -> Path:
+        """/layers: what the phases hand each other."""
+        return self.root / "layers"
+
+    @property
+    def platform(self) -> Path:
+        """/platform: the user's variables and bindings, a file each."""
+        return self.root / "platform"
+
+    @property
+    def layout(self) -> Path:
+        """/layout-repo: run image, previous image, and the image that is made."""
+        return self.root / "layout-repo"
+
+    @property
+    def sandbox(self) -> Path:
+        """What the runtime keeps: bundles, overlays."""
+        return self.root / "sandbox"
+
+    def create(self) -> None:
+        """Make the folders; the root is new and empty."""
+        for folder in (self.layers, self.platform / "env", self.layout, self.sandbox):
+            folder.mkdir(parents=True)
+        (self.root / "app-overlay").mkdir()
+        for phase in Phase:
+            # Big and on disk: the exporter keeps every layer there once, uncompressed.
+            folder = self._temporary(phase)
+            folder.mkdir()
+            folder.chmod(0o1777)
+
+    def write_environment(self, env: Mapping[str, str]) -> None:
+        """/platform/env: a file for each variable, its bytes exactly the value."""
+        for name, value in env.items():
+            (self.platform / "env" / name).write_bytes(value.encode(errors="surrogateescape"))
+
+    def mounts(self, phase: Phase) -> tuple[Mount, ...]:
+        """The bind mounts of a phase."""
+        layers = Mount(source=self.layers, target=self.paths.layers)
+        cache = Mount(source=self.cache, target=self.paths.cache)
+        temporary = Mount(source=self._temporary(phase), target=self.paths.temporary)
+        layout = Mount(source=self.layout, target=self.paths.layout, read_only=True)
+        match phase:
+            case Phase.ANALYZE:
+                return (layers, layout, temporary)
+            case Phase.DETECT:
+                return (layers, temporary, *self._for_buildpacks())
+            case Phase.RESTORE:
+                return (layers, layout, cache, temporary)
+            case Phase.BUILD:
+                build_cache = Mount(source=self.build_cache, target=self.paths.build_cache)
+                return (layers, temporary, build_cache, *self._for_buildpacks())
+            case Phase.EXPORT:
+                writable_layout = Mount(source=self.layout, target=self.paths.layout)
+                return (layers, writable_layout, cache, temporary)
+            case _:
+                assert_never(phase)
+
+    def overlays(self, phase: Phase) -> tuple[OverlayMount, ...]:
+        """The source, for the phases that see it."""
+        if phase not in (Phase.DETECT, Phase.BUILD, Phase.EXPORT):
+            return ()
+        overlay = OverlayMount(
+            lower=self.app,
+            scratch=self.root / "app-overlay",
+            target=self.paths.app,
+            hidden=self.hidden,
+        )
+        return (overlay,)
+
+    def _temporary(self, phase: Phase) -> Path:
+        return self.root / f"tmp-{phase}"
+
+    def _for_buildpacks(self) -> tuple[Mount, ...]:
+        platform = Mount(source=self.platform, target=self.paths.platform, read_only=True)
+        added = tuple(
+            Mount(source=folder, target=self.paths.buildpacks / target, read_only=True)
+            for folder, target in self.buildpacks.items()
+        )
+        return (platform, *added, *self.extra)
