@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -72,7 +73,10 @@ LineSink = Callable[[Stream, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run. `env` is added to the allow-listed environment of this process."""
+    """What to run. `env` is added to the allow-listed environment of this process.
+
+    stop_grace_seconds: between SIGTERM and SIGKILL when we are interrupted; 0 kills at once.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +84,7 @@ class Command:
     stdin: bytes | None = None
     timeout_seconds: float | None = None
     pass_fds: tuple[int, ...] = ()
+    stop_grace_seconds: float = STOP_GRACE_SECONDS
 
     def __str__(self) -> str:
         """The command as a person could paste it."""
@@ -132,13 +137,33 @@ class CommandRunner:
             kept whole in the result.
         check: a non-zero exit raises CommandError with the tail of the child's own words.
         """
-        started = time.monotonic()
-        process = _popen(command)
+        return self.begin(command).finish(on_line=on_line, check=check)
+
+    def begin(self, command: Command) -> "StartedCommand":
+        """Start a command now whose output and end are awaited later."""
+        return StartedCommand(command)
+
+    def start(self, command: Command) -> "RunningCommand":
+        """Start a command that lives until it is stopped or its lifeline is closed."""
+        return RunningCommand(command)
+
+
+class StartedCommand:
+    """A command between its start and its end. Call `finish` or `abandon`, once."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self._started = time.monotonic()
+        self._process = _popen(command)
+
+    def finish(self, *, on_line: LineSink | None = None, check: bool = True) -> CommandResult:
+        """Await the end; the parameters are those of `CommandRunner.run`."""
+        command, process = self.command, self._process
         collector = _Collector(on_line)
         try:
-            _pump(process, command, collector, started)
+            _pump(process, command, collector, self._started)
         except BaseException:
-            _stop(process)
+            _stop(process, collector, command.stop_grace_seconds)
             raise
         finally:
             _close_pipes(process)
@@ -147,7 +172,7 @@ class CommandRunner:
             exit_code=process.returncode,
             stdout=collector.stdout,
             stderr_tail=tuple(collector.stderr_tail),
-            seconds=time.monotonic() - started,
+            seconds=time.monotonic() - self._started,
         )
         log.debug("exit %d after %.3f s: %s", result.exit_code, result.seconds, command)
         if check and result.exit_code != 0:
@@ -159,9 +184,10 @@ class CommandRunner:
             )
         return result
 
-    def start(self, command: Command) -> "RunningCommand":
-        """Start a command that lives until it is stopped or its lifeline is closed."""
-        return RunningCommand(command)
+    def abandon(self) -> None:
+        """Kill it; nobody wants its output."""
+        _stop(self._process, _Collector(None), 0.0)
+        _close_pipes(self._process)
 
 
 class RunningCommand:
@@ -206,7 +232,7 @@ class RunningCommand:
         try:
             self._process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
-            _stop(self._process)
+            _stop(self._process, None, self.command.stop_grace_seconds)
         self._drain.join(timeout=1.0)
         _close_pipes(self._process)
 
@@ -294,6 +320,17 @@ def _pump(
     if process.stdin is not None and command.stdin is not None:
         _feed_stdin(process.stdin, command.stdin)
     deadline = None if command.timeout_seconds is None else started + command.timeout_seconds
+    if not _read_to_end(process, collector, deadline):
+        raise BusyError(
+            f"`{Path(command.argv[0]).name}` did not finish within {command.timeout_seconds:g} s"
+        )
+    process.wait()
+
+
+def _read_to_end(
+    process: subprocess.Popen[bytes], collector: _Collector, deadline: float | None
+) -> bool:
+    """Read until every holder of the pipes has closed them; False when time ran out first."""
     with selectors.DefaultSelector() as selector:
         for stream, pipe in ((Stream.STDOUT, process.stdout), (Stream.STDERR, process.stderr)):
             if pipe is not None:
@@ -301,10 +338,7 @@ def _pump(
         while selector.get_map():
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
-                raise BusyError(
-                    f"`{Path(command.argv[0]).name}` did not finish within "
-                    f"{command.timeout_seconds:g} s"
-                )
+                return False
             for key, _ in selector.select(remaining):
                 data = os.read(key.fd, 1 << 16)
                 if data:
@@ -312,7 +346,7 @@ def _pump(
                 else:
                     selector.unregister(key.fileobj)
     collector.finish()
-    process.wait()
+    return True
 
 
 def _feed_stdin(pipe: IO[bytes], data: bytes) -> None:
@@ -324,20 +358,27 @@ def _feed_stdin(pipe: IO[bytes], data: bytes) -> None:
         log.debug("the child closed its standard input early")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the child's group, then SIGKILL to what is left after the grace time."""
-    for signal_number, seconds in (
-        (signal.SIGTERM, STOP_GRACE_SECONDS),
-        (signal.SIGKILL, STOP_GRACE_SECONDS),
-    ):
-        try:
-            os.killpg(process.pid, signal_number)
-            process.wait(timeout=seconds)
-        except ProcessLookupError:
-            process.wait()
-        except subprocess.TimeoutExpired:
-            continue
-        return
+def _stop(
+    process: subprocess.Popen[bytes], collector: _Collector | None, grace_seconds: float
+) -> None:
+    """SIGTERM to the child's group, then SIGKILL to what is left after the grace time.
+
+    What the child says while it ends is still read, so that it cannot hang on a full pipe. An
+    exception meanwhile, such as a second Ctrl-C, cuts the grace time short.
+    """
+    try:
+        if grace_seconds > 0:
+            os.killpg(process.pid, signal.SIGTERM)
+            if collector is None:
+                process.wait(timeout=grace_seconds)
+            elif not _read_to_end(process, collector, time.monotonic() + grace_seconds):
+                log.debug("%d did not end within %g s", process.pid, grace_seconds)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        log.debug("%d is gone already, or did not end in time", process.pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:

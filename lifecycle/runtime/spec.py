@@ -69,7 +69,7 @@ class ContainerSpec:
     rootfs: an unpacked root filesystem; the container sees it through a throwaway overlay of
         its own, so that it is never written and no other container sees a change.
     env: the whole environment; nothing is inherited from this process or the image.
-    user, group: ids inside the container.
+    user, group: ids inside the container; `rootfs` was unpacked with the id map of these.
     stop_grace_seconds: between SIGTERM and SIGKILL when we are interrupted; 0 kills at once.
     """
 
@@ -89,6 +89,11 @@ class ContainerSpec:
     hostname: str = "locald"
     rlimits: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def targets(self) -> frozenset[PurePosixPath]:
+        """Every path inside the container where something is mounted."""
+        return frozenset((*(m.target for m in self.mounts), *(o.target for o in self.overlays)))
+
 
 class Sandbox(Protocol):
     """Where the containers of one build run, one after another (or of one `locald run`)."""
@@ -99,6 +104,14 @@ class Sandbox(Protocol):
         Raises ContainerError when the runtime itself failed, HostError when this host lacks
         what the spec asks for. When a `BaseException` (Ctrl-C) arrives, the container is
         stopped as the spec says before the exception goes on.
+        """
+        ...
+
+    def prepare(self, spec: ContainerSpec) -> None:
+        """Tell which container comes next, while the present one still runs.
+
+        A runtime that can then makes it ready in the background. A hint: it never fails, and
+        `run` of another spec is as good as without it. All of the spec's host paths must exist.
         """
         ...
 

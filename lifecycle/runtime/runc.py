@@ -1,0 +1,287 @@
+"""Containers by runc, in a user namespace of ours: the fastest way, with every id mapped.
+
+One `runc run` is one container. A prepared container is one that runc has set up entirely, but
+that waits at a *gate*: a hook, run right before the container's program, that reads one byte from
+a FIFO. So the next phase's namespaces, mounts and filters are made while the present phase works.
+"""
+
+import json
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle.runtime.container_files import ETC_FILES, write_container_files
+from lifecycle.runtime.network import PrivateNetwork, require_tun
+from lifecycle.runtime.oci_config import Prepared, runtime_config
+from lifecycle.runtime.rootfs_lint import check_rootfs, linked_files
+from lifecycle.runtime.spec import ContainerSpec, Mount, Network, OverlayMount, RuntimeName
+from oci.errors import ContainerError, Error, HostError
+from oci.idmap import IdMap, SubordinateIds
+from oci.overlay import Overlay, OverlayMounter
+from oci.process import Command, CommandRunner, LineSink, StartedCommand, missing_tool
+from oci.userns import UserNamespace
+
+log = logging.getLogger(__name__)
+
+_SUBORDINATE_IDS_HINT = (
+    "give this user a range: sudo usermod --add-subuids 100000-165535 "
+    "--add-subgids 100000-165535 $USER"
+)
+
+
+def run_argv(*, state: Path, container: Path, name: str) -> tuple[str, ...]:
+    """The command of one container; runc's own errors go to a log beside its bundle."""
+    return (
+        "runc",
+        "--root", str(state),
+        "--log", str(container / "runc.log"),
+        "--log-format", "json",
+        "run",
+        "--bundle", str(container),
+        name,
+    )  # fmt: skip
+
+
+def kill_argv(*, state: Path, name: str) -> tuple[str, ...]:
+    """Kill every process of a container and forget it."""
+    return ("runc", "--root", str(state), "delete", "--force", name)
+
+
+class RuncRuntime:
+    """Needs subordinate ids, newuidmap and a /proc that may be mounted anew."""
+
+    name = RuntimeName.RUNC
+
+    def __init__(self, runner: CommandRunner) -> None:
+        self._runner = runner
+
+    def id_map(self, uid: int, gid: int) -> IdMap:
+        """All 65536 ids; the container's user is the invoking user."""
+        return IdMap(uid, gid)
+
+    @contextmanager
+    def open(self, scratch: Path) -> Iterator["RuncSandbox"]:
+        """See `ContainerRuntime.open`."""
+        if shutil.which("runc") is None:
+            raise missing_tool("runc")
+        ids = SubordinateIds.of_current_user()
+        if not ids.usable:
+            raise HostError("runc needs subordinate ids for this user", hint=_SUBORDINATE_IDS_HINT)
+        with UserNamespace(self._runner, ids=ids) as namespace:
+            sandbox = RuncSandbox(self._runner, namespace, scratch)
+            try:
+                yield sandbox
+            finally:
+                sandbox.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Started:
+    """A container that runc works on. `gate` is the FIFO's descriptor when it waits there."""
+
+    spec: ContainerSpec
+    folder: Path
+    command: StartedCommand
+    gate: int | None = None
+
+
+class RuncSandbox:
+    """The containers of one build. One runs at a time; the next may be waiting at its gate."""
+
+    def __init__(self, runner: CommandRunner, namespace: UserNamespace, scratch: Path) -> None:
+        self._runner = runner
+        self._namespace = namespace
+        self._state = scratch / "state"
+        self._containers = scratch / "containers"
+        mounts = scratch / "mounts"
+        self._network_folder = scratch / "network"
+        for folder in (self._state, self._containers, mounts, self._network_folder):
+            folder.mkdir()
+        self._mounter = OverlayMounter(namespace, mounts)
+        self._overlays: dict[OverlayMount, Path] = {}
+        self._private: PrivateNetwork | None = None
+        self._count = 0
+        self._next: _Started | None = None
+        self._preparing: threading.Thread | None = None
+
+    def prepare(self, spec: ContainerSpec) -> None:
+        """See `Sandbox.prepare`."""
+        self._discard_prepared()
+        if _targets_can_be_swapped(spec):
+            return
+
+        def work() -> None:
+            try:
+                self._next = self._start(spec, gated=True)
+            except (Error, OSError) as error:
+                # `run` will meet it again, and tell it where somebody listens.
+                log.debug("container %s was not prepared: %s", spec.name, error)
+
+        self._preparing = threading.Thread(target=work, name=f"prepare {spec.name}", daemon=True)
+        self._preparing.start()
+
+    def run(self, spec: ContainerSpec, *, on_line: LineSink) -> int:
+        """See `Sandbox.run`."""
+        if spec.network is Network.PRIVATE:
+            require_tun()
+        started = self._take_prepared(spec) or self._start(spec, gated=False)
+        try:
+            if spec.ports and self._private is not None:
+                self._private.publish(spec.ports)
+            if started.gate is not None:
+                os.write(started.gate, b"\n")
+            result = started.command.finish(on_line=on_line, check=False)
+        except BaseException:
+            self._kill(started)
+            raise
+        finally:
+            _close_gate(started)
+            if spec.ports and self._private is not None:
+                self._private.withdraw()
+        return _exit_code(spec, result.exit_code, started.folder / "runc.log", result.stderr_tail)
+
+    def remove_tree(self, path: Path) -> None:
+        """See `Sandbox.remove_tree`."""
+        self._namespace.remove_tree(path)
+
+    def close(self) -> None:
+        """End what still runs, and delete what belongs to subordinate ids."""
+        self._discard_prepared()
+        if self._private is not None:
+            self._private.close()
+        if self._count:
+            # Without the mount namespace: there the mounted overlays would be in the way.
+            self._runner.run(Command(argv=self._remove_argv(self._containers)), check=False)
+
+    def _remove_argv(self, path: Path) -> tuple[str, ...]:
+        argv = self._namespace.argv("rm", "-rf", "--one-file-system", "--", str(path))
+        return tuple(word for word in argv if word != "--mount")
+
+    def _start(self, spec: ContainerSpec, *, gated: bool) -> _Started:
+        self._count += 1
+        folder = self._containers / f"{self._count}-{spec.name}"
+        (folder / "changes").mkdir(parents=True)
+        (folder / "files").mkdir()
+        files = write_container_files(spec, folder / "files")
+        overlays = tuple(
+            Mount(source=self._mounted(overlay), target=overlay.target) for overlay in spec.overlays
+        )
+        mounts = sorted_by_depth((*files, *overlays, *spec.mounts))
+        gate = _make_gate(folder) if gated else None
+        prepared = Prepared(
+            rootfs=self._root(spec, folder, mounts),
+            mounts=mounts,
+            network_namespace=self._network(spec),
+            gate=_gate_argv(folder) if gated else (),
+        )
+        config = runtime_config(spec, IdMap(spec.user, spec.group), prepared)
+        (folder / "config.json").write_text(json.dumps(config))
+        argv = run_argv(state=self._state, container=folder, name=spec.name)
+        command = Command(
+            argv=self._namespace.argv(*argv), stop_grace_seconds=spec.stop_grace_seconds
+        )
+        return _Started(spec=spec, folder=folder, command=self._runner.begin(command), gate=gate)
+
+    def _root(self, spec: ContainerSpec, folder: Path, mounts: tuple[Mount, ...]) -> Path:
+        links = linked_files(spec.rootfs, ETC_FILES)
+        check_rootfs(spec.rootfs, (m.target for m in mounts if m.target not in links))
+        merged = self._mounter.mount(Overlay(lower=spec.rootfs, changes=folder / "changes"))
+        if links:
+            names = (str(merged / link.relative_to("/")) for link in links)
+            self._namespace.run("rm", "-f", "--", *names)
+        return merged
+
+    def _mounted(self, overlay: OverlayMount) -> Path:
+        if overlay not in self._overlays:
+            self._overlays[overlay] = self._mounter.mount(
+                Overlay(lower=overlay.lower, changes=overlay.scratch, hidden=overlay.hidden)
+            )
+        return self._overlays[overlay]
+
+    def _network(self, spec: ContainerSpec) -> Path | None:
+        if spec.network is not Network.PRIVATE:
+            return None
+        if self._private is None:
+            self._private = PrivateNetwork(self._runner, self._namespace, self._network_folder)
+        return self._private.path
+
+    def _take_prepared(self, spec: ContainerSpec) -> _Started | None:
+        if self._preparing is not None:
+            self._preparing.join()
+        if self._next is None or self._next.spec != spec:
+            self._discard_prepared()
+            return None
+        started, self._next, self._preparing = self._next, None, None
+        return started
+
+    def _discard_prepared(self) -> None:
+        if self._preparing is not None:
+            self._preparing.join()
+            self._preparing = None
+        if self._next is not None:
+            unwanted, self._next = self._next, None
+            unwanted.command.abandon()
+            self._kill(unwanted)
+            _close_gate(unwanted)
+
+    def _kill(self, started: _Started) -> None:
+        argv = kill_argv(state=self._state, name=started.spec.name)
+        self._namespace.run(*argv, check=False)
+
+
+def sorted_by_depth(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+    """Outer targets before those inside them, otherwise in the given order."""
+    return tuple(sorted(mounts, key=lambda mount: len(mount.target.parts)))
+
+
+def _targets_can_be_swapped(spec: ContainerSpec) -> bool:
+    """Is a target inside a folder which the container that still runs may be writing to?
+
+    It could then make the target a link while runc looks at it.
+    """
+    writable = {mount.target for mount in spec.mounts if not mount.read_only}
+    writable |= {overlay.target for overlay in spec.overlays}
+    return any(not writable.isdisjoint(target.parents) for target in spec.targets)
+
+
+def _make_gate(folder: Path) -> int:
+    os.mkfifo(folder / "gate", 0o600)
+    # Open for both ways, it neither blocks nor loses the byte, whoever comes first.
+    return os.open(folder / "gate", os.O_RDWR | os.O_CLOEXEC)
+
+
+def _gate_argv(folder: Path) -> tuple[str, ...]:
+    return (shutil.which("head") or "/usr/bin/head", "-c", "1", str(folder / "gate"))
+
+
+def _close_gate(started: _Started) -> None:
+    if started.gate is not None:
+        os.close(started.gate)
+
+
+def _exit_code(spec: ContainerSpec, code: int, runc_log: Path, stderr: tuple[str, ...]) -> int:
+    errors = tuple(_logged_errors(runc_log))
+    if errors:
+        raise ContainerError(f"runc could not run the container {spec.name}", details=errors)
+    if code < 0:
+        raise ContainerError(
+            f"runc was killed by signal {-code} while it ran {spec.name}", details=stderr
+        )
+    return code
+
+
+def _logged_errors(runc_log: Path) -> Iterator[str]:
+    if not runc_log.exists():
+        return
+    for line in runc_log.read_text(errors="replace").splitlines():
+        try:
+            entry: Mapping[str, str] = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if entry.get("level") in ("error", "fatal"):
+            yield entry.get("msg", line)

@@ -1,0 +1,211 @@
+"""Overlays in our user namespace: a lower folder that is never written, changes kept beside it.
+
+No path ever becomes part of a mount option. The kernel splits `lowerdir=…` at commas and colons
+and its escapes differ between versions, so the mount runs inside a folder that holds links of
+fixed names (`lower`, `upper`, `work`), and every byte a file name can have is allowed.
+"""
+
+import errno
+import logging
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path, PurePosixPath
+
+from oci.errors import CommandError, HostError, StorageError
+from oci.process import CommandResult
+from oci.userns import UserNamespace
+
+log = logging.getLogger(__name__)
+
+WHITEOUT_DEVICE = 0
+
+# `userxattr` because trusted.* attributes need real root. `volatile` because nothing here
+# outlives the build: without it an unmount syncs the whole file system below.
+_OPTIONS = "userxattr,volatile,lowerdir=lower,upperdir=upper,workdir=work"
+_FUSE_OPTIONS = "lowerdir=lower,upperdir=upper,workdir=work"
+
+# $1 is the folder with the links. The upper folder is ours, but its owner and mode are what the
+# container sees as those of the overlay's root, so it takes over the lower's.
+_TAKE_OWNER = "chown --reference=lower/ -- upper/ && chmod --reference=lower/ -- upper/"
+_OVERLAY = f"mount -i -t overlay -o {_OPTIONS} overlay merged"
+_MOUNT = f'cd -- "$1" && {_OVERLAY}'
+_MOUNT_AND_TAKE_OWNER = f'cd -- "$1" && {_TAKE_OWNER} && {_OVERLAY}'
+_MOUNT_FUSE = f'cd -- "$1" && {_TAKE_OWNER} && fuse-overlayfs -o {_FUSE_OPTIONS} merged'
+_COPY = 'cd -- "$1" && cp -a --reflink=auto -- lower/. merged/'
+
+
+class Rung(Enum):
+    """The ways to get an overlay, best first."""
+
+    DISK = auto()
+    MEMORY = auto()
+    FUSE = auto()
+    COPY = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlay:
+    """lower: what is seen and never written.
+    changes: an existing folder of ours where upper and work directory are made or found.
+    hidden: paths relative to `lower` that must not be seen.
+    """
+
+    lower: Path
+    changes: Path
+    hidden: tuple[PurePosixPath, ...] = ()
+
+
+class OverlayMounter:
+    """Mounts overlays in one namespace, each in the best way that this host allows.
+
+    folder: an existing empty folder for mount points and links.
+    """
+
+    def __init__(self, namespace: UserNamespace, folder: Path) -> None:
+        self._namespace = namespace
+        self._folder = folder
+        self._count = 0
+        self._rung = Rung.DISK
+        self._memory: Path | None = None
+
+    @property
+    def rung(self) -> Rung:
+        """The way the last overlay was mounted, and the first that the next one tries."""
+        return self._rung
+
+    def mount(self, overlay: Overlay) -> Path:
+        """Mount it; the result is where it is seen, inside the namespace only."""
+        failures: list[str] = []
+        for rung in tuple(Rung)[tuple(Rung).index(self._rung) :]:
+            try:
+                merged = self._mount_on(rung, overlay)
+            except (CommandError, HostError, OSError) as error:
+                words = getattr(error, "details", ()) or (str(error),)
+                failures.append(f"{rung.name.lower()}: {' '.join(words)}")
+                continue
+            if rung is not self._rung:
+                log.info("overlays by way of %s, because %s", rung.name.lower(), failures)
+                self._rung = rung
+            return merged
+        raise HostError(
+            f"no overlay of {overlay.lower} could be mounted",
+            details=failures,
+            hint="`locald doctor` tells what this host lacks",
+        )
+
+    def _mount_on(self, rung: Rung, overlay: Overlay) -> Path:
+        self._count += 1
+        links = self._folder / str(self._count)
+        merged = links / "merged"
+        merged.mkdir(parents=True)
+        (links / "lower").symlink_to(overlay.lower)
+        match rung:
+            case Rung.DISK:
+                self._prepare(links, overlay, overlay.changes)
+                same_owner = overlay.lower.stat().st_uid == os.getuid()
+                self._script(_MOUNT if same_owner else _MOUNT_AND_TAKE_OWNER, links)
+            case Rung.MEMORY:
+                self._prepare(links, overlay, self._memory_changes())
+                self._script(_MOUNT_AND_TAKE_OWNER, links)
+            case Rung.FUSE:
+                self._prepare(links, overlay, overlay.changes)
+                self._script(_MOUNT_FUSE, links)
+            case Rung.COPY:
+                self._script(_COPY, links)
+                self._remove(merged, overlay.hidden)
+        return merged
+
+    def _prepare(self, links: Path, overlay: Overlay, changes: Path) -> None:
+        seen = self._seen_from_here(changes)
+        first_time = not (seen / "upper").exists()
+        prepare_upper(overlay.lower, seen, overlay.hidden if first_time else ())
+        for name in ("upper", "work"):
+            (links / name).symlink_to(changes / name)
+
+    def _memory_changes(self) -> Path:
+        """A fresh folder on a tmpfs that only the namespace has."""
+        if self._memory is None:
+            memory = self._folder / "memory"
+            memory.mkdir()
+            self._namespace.run(
+                "mount", "-i", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(memory)
+            )
+            self._memory = memory
+        changes = self._memory / str(self._count)
+        self._seen_from_here(changes).mkdir()
+        return changes
+
+    def _seen_from_here(self, path: Path) -> Path:
+        """The namespace's view of a path; what it mounted is not in ours."""
+        if self._memory is None or not path.is_relative_to(self._memory):
+            return path
+        return Path(f"/proc/{self._namespace.pid}/root{path}")
+
+    def _remove(self, merged: Path, hidden: tuple[PurePosixPath, ...]) -> None:
+        names = [str(merged / path) for path in _topmost(hidden)]
+        while names:
+            self._namespace.run("rm", "-rf", "--", *names[:500])
+            names = names[500:]
+
+    def _script(self, script: str, links: Path) -> CommandResult:
+        return self._namespace.run("sh", "-c", script, "sh", str(links))
+
+
+def prepare_upper(lower: Path, changes: Path, hidden: Iterable[PurePosixPath]) -> None:
+    """Make `upper` and `work` in `changes`, with a whiteout for each hidden path.
+
+    A whiteout is a character device 0:0, which every user may make on Linux 5.8 and later.
+    """
+    upper = changes / "upper"
+    upper.mkdir(exist_ok=True)
+    (changes / "work").mkdir(exist_ok=True)
+    made: dict[PurePosixPath, os.stat_result] = {PurePosixPath(): lower.stat()}
+    for path in _topmost(hidden):
+        if not _parents_are_folders(lower, path):
+            continue
+        for parent in reversed(path.parents):
+            if parent not in made:
+                (upper / parent).mkdir(mode=0o700, exist_ok=True)
+                made[parent] = (lower / parent).lstat()
+        _make_whiteout(upper / path)
+    # Deepest first: making an entry changes the time of the folder above it.
+    for parent in sorted(made, key=lambda p: len(p.parts), reverse=True):
+        status = made[parent]
+        (upper / parent).chmod(stat.S_IMODE(status.st_mode))
+        os.utime(upper / parent, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _make_whiteout(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR, WHITEOUT_DEVICE)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
+            raise StorageError(f"cannot write {path}: {error.strerror}") from error
+        raise HostError(
+            f"the file system of {path.parent} takes no whiteouts: {error.strerror}"
+        ) from error
+
+
+def _topmost(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+    """The paths without those below another one; refuses what leads out of the folder."""
+    wanted = set(paths)
+    for path in wanted:
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ValueError(f"not a path inside the overlay: {path}")
+    return sorted(path for path in wanted if wanted.isdisjoint(path.parents))
+
+
+def _parents_are_folders(lower: Path, path: PurePosixPath) -> bool:
+    """Is there such an entry, reached through folders only? A link leads out of this tree."""
+    try:
+        if not all(stat.S_ISDIR((lower / p).lstat().st_mode) for p in path.parents):
+            return False
+        (lower / path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
