@@ -1,69 +1,41 @@
-"""What one build is asked for, and which source of a value wins."""
+"""What one build is asked for."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
 from lifecycle.runtime.spec import Network, RuntimeName
+from locald.config.buildpack_source import BuildpackId, BuildpackPath, BuildpackSource
+from locald.config.ignore import SourceRules
+from locald.config.project_toml import Identity as ProjectMetadata
+from locald.config.pull_policy import PullPolicy
 from oci.location import ImageLocation
 from oci.platform import Platform
 from oci.reference import Reference
+
+__all__ = [
+    "DEFAULT_EXEC_ENV",
+    "BuildFlags",
+    "BuildRequest",
+    "BuildpackId",
+    "BuildpackPath",
+    "BuildpackSource",
+    "ImageSource",
+    "ProjectMetadata",
+    "PullPolicy",
+    "SourceRules",
+    "image_component",
+]
 
 DEFAULT_EXEC_ENV = "production"
 
 ImageSource: TypeAlias = Reference | ImageLocation
 """A bare reference (`heroku/builder:24`) or a location with its transport (`oci:./builder`)."""
 
-
-class PullPolicy(StrEnum):
-    """When the builder and the run image are looked up in their registry again."""
-
-    ALWAYS = "always"
-    IF_NOT_PRESENT = "if-not-present"
-    NEVER = "never"
-
-
-@dataclass(frozen=True)
-class BuildpackPath:
-    """A buildpack in a folder, or in a tar or tgz file, of this host."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
-class BuildpackId:
-    """A buildpack that the builder holds; an empty version means the only one it has."""
-
-    id: str
-    version: str = ""
-
-
-BuildpackSource: TypeAlias = BuildpackPath | BuildpackId
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProjectMetadata:
-    """What project.toml says about the project, for the image's labels."""
-
-    id: str = ""
-    name: str = ""
-    version: str = ""
-    authors: tuple[str, ...] = ()
-    documentation_url: str = ""
-    source_url: str = ""
-    licenses: tuple[tuple[str, str], ...] = ()
-    """(type, uri) of each."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceRules:
-    """gitignore patterns; at most one of the two is set. With neither, the defaults hold."""
-
-    include: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] | None = None
+_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_COMPONENT_LIMIT = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +48,11 @@ class BuildRequest:
     outputs: empty means the default place.
     runtime: None means `auto`.
     process_type: the image's default process; None leaves it to the buildpacks.
-    origins: field name → where its value came from, for `-v`.
+    source_rules: for `ignore.scan_source(app_dir, source_rules)`.
+    report: `-` means standard output.
+    metadata: what project.toml says about the project, for the image's labels.
+    notes: warnings for the user, one line each.
+    origins: field name (`env.NAME` for a variable) → where its value came from, for `-v`.
     """
 
     app_dir: Path
@@ -93,12 +69,13 @@ class BuildRequest:
     network: Network = Network.PRIVATE
     runtime: RuntimeName | None = None
     process_type: str | None = None
-    source_rules: SourceRules = SourceRules()
+    source_rules: SourceRules = field(default_factory=SourceRules)
     report: Path | None = None
     ca_cert: Path | None = None
     exec_env: str = DEFAULT_EXEC_ENV
     platform: Platform
-    metadata: ProjectMetadata = ProjectMetadata()
+    metadata: ProjectMetadata = field(default_factory=ProjectMetadata)
+    notes: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -128,8 +105,10 @@ class BuildFlags:
 
 
 def image_component(text: str) -> str:
-    """A folder's or project's name as one component of an image name: lower case, the rest as
-    single dashes; `app` when nothing is left.
+    """A folder's or project's name as one component of an image name: unchanged when it is
+    one, else lower case with single dashes for the rest; `app` when nothing is left.
     """
+    if len(text) <= _COMPONENT_LIMIT and _COMPONENT.fullmatch(text):
+        return text
     component = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return component[:100].rstrip("-") or "app"
+    return component[:_COMPONENT_LIMIT].rstrip("-") or "app"

@@ -1,0 +1,191 @@
+"""The application's source: what of it the build sees."""
+
+import os
+import stat
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from oci.errors import UsageError
+
+HideRule: TypeAlias = Callable[[str, Sequence[os.DirEntry[str]]], Collection[str]]
+"""(folder relative to the root, `""` or ending in `/`; its entries) → the names to hide."""
+
+_UNREADABLE_SHOWN = 10
+
+_SPECIAL = {
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceScan:
+    """What one walk over the source found. Every path is relative to its root, and names that
+    are not UTF-8 are surrogate-escaped.
+
+    hidden: what the build must not see; never a path below another one of them.
+    files: regular files that the build sees, and their size in all.
+    broken_links, absolute_links: symbolic links that point nowhere, or by an absolute path;
+        kept as they are.
+    notes: one line each for people.
+    """
+
+    hidden: tuple[PurePosixPath, ...]
+    files: int
+    size_bytes: int
+    broken_links: tuple[PurePosixPath, ...] = ()
+    absolute_links: tuple[PurePosixPath, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def hidden_paths(root: Path, hides: HideRule, *, prune_empty: bool = False) -> SourceScan:
+    """Walk the source once, without ever entering a hidden folder.
+
+    Sockets, FIFOs and devices are hidden always: they cannot be a part of an image.
+
+    prune_empty: hide folders in which nothing else is left to see, too.
+    Raises UsageError when something that is not hidden cannot be read.
+    """
+    walk = _Walk(root, hides)
+    walk.run()
+    if walk.unreadable:
+        raise _unreadable_error(walk.unreadable)
+    hidden = _with_empty_folders(walk) if prune_empty else walk.hidden
+    return SourceScan(
+        hidden=tuple(PurePosixPath(path) for path in sorted(hidden)),
+        files=walk.files,
+        size_bytes=walk.size_bytes,
+        broken_links=tuple(PurePosixPath(path) for path in sorted(walk.broken_links)),
+        absolute_links=tuple(PurePosixPath(path) for path in sorted(walk.absolute_links)),
+        notes=tuple(_notes(walk)),
+    )
+
+
+def printable(path: str) -> str:
+    """A path for people's eyes: control characters and bytes that are no text are escaped."""
+    if path.isprintable():
+        return path
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in path
+    )
+
+
+class _Walk:
+    def __init__(self, root: Path, hides: HideRule) -> None:
+        self.root = str(root)
+        self.hides = hides
+        self.hidden: list[str] = []
+        self.special: list[tuple[str, str]] = []
+        self.unreadable: list[str] = []
+        self.broken_links: list[str] = []
+        self.absolute_links: list[str] = []
+        self.folders: list[str] = []
+        self.populated: set[str] = set()
+        self.files = 0
+        self.size_bytes = 0
+        self._euid = os.geteuid()
+
+    def run(self) -> None:
+        pending = [""]
+        while pending:
+            folder = pending.pop()
+            try:
+                with os.scandir(f"{self.root}/{folder}") as iterator:
+                    entries = list(iterator)
+                # Listing needs only r; without x nothing in the folder can be opened.
+                if entries and not os.access(f"{self.root}/{folder}", os.X_OK):
+                    raise PermissionError
+            except OSError:
+                self.unreadable.append(folder or ".")
+                continue
+            self.folders.append(folder)
+            pending += self._folder(folder, entries)
+
+    def _folder(self, folder: str, entries: list[os.DirEntry[str]]) -> list[str]:
+        """Take in one folder's entries; returns the folders to enter."""
+        hides = self.hides(folder, entries)
+        children: list[str] = []
+        populated = False
+        for entry in entries:
+            path = folder + entry.name
+            if entry.name in hides:
+                self.hidden.append(path)
+            elif entry.is_dir(follow_symlinks=False):
+                children.append(f"{path}/")
+            else:
+                populated = self._other(path, entry) or populated
+        if populated:
+            self.populated.add(folder)
+        return children
+
+    def _other(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Take in what is no folder; False when the build does not see it."""
+        if entry.is_symlink():
+            if os.readlink(entry.path).startswith("/"):  # noqa: PTH115
+                self.absolute_links.append(path)
+            elif not os.access(entry.path, os.F_OK):
+                self.broken_links.append(path)
+            return True
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            self.unreadable.append(path)
+            return True
+        kind = _SPECIAL.get(stat.S_IFMT(status.st_mode))
+        if kind is not None:
+            self.hidden.append(path)
+            self.special.append((path, kind))
+            return False
+        self.files += 1
+        self.size_bytes += status.st_size
+        # For our own files the owner's bit decides; access(2) costs a call for each file.
+        own = status.st_uid == self._euid and status.st_mode & stat.S_IRUSR
+        if not own and not os.access(entry.path, os.R_OK):
+            self.unreadable.append(path)
+        return True
+
+
+def _with_empty_folders(walk: _Walk) -> list[str]:
+    """The hidden paths when folders with nothing to see are hidden as a whole."""
+    seen = set(walk.populated)
+    for folder in walk.populated:
+        parent = folder
+        while parent:
+            parent = parent[: parent.rstrip("/").rfind("/") + 1]
+            if parent in seen:
+                break
+            seen.add(parent)
+    seen.add("")
+    empty = {folder for folder in walk.folders if folder not in seen}
+
+    def covered(path: str) -> bool:
+        return path[: path.rstrip("/").rfind("/") + 1] in empty
+
+    hidden = [path for path in walk.hidden if not covered(path)]
+    return hidden + [folder.rstrip("/") for folder in empty if not covered(folder)]
+
+
+def _notes(walk: _Walk) -> list[str]:
+    notes = [f"left out {printable(path)}: {kind}" for path, kind in sorted(walk.special)]
+    notes += [f"{printable(path)}: the link points nowhere" for path in sorted(walk.broken_links)]
+    notes += [
+        f"{printable(path)}: the link is absolute and means a path of the image"
+        for path in sorted(walk.absolute_links)
+    ]
+    return notes
+
+
+def _unreadable_error(paths: list[str]) -> UsageError:
+    shown = [printable(path) for path in sorted(paths)[:_UNREADABLE_SHOWN]]
+    if len(paths) > len(shown):
+        shown.append(f"… and {len(paths) - len(shown)} more")
+    count = "1 path" if len(paths) == 1 else f"{len(paths)} paths"
+    return UsageError(
+        f"the source holds {count} that you cannot read",
+        details=shown,
+        hint="make them readable (chmod u+rX) or exclude them in locald.toml or project.toml",
+    )

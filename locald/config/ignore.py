@@ -1,0 +1,107 @@
+"""What of the source the build does not see: include and exclude patterns, or the defaults."""
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle.app_source import HideRule, SourceScan, hidden_paths
+from locald.config.errors import ConfigError
+from locald.config.gitignore import PatternList
+
+DEFAULT_NAMES = frozenset(
+    {".git", ".hg", ".svn", "node_modules", "__pycache__", ".locald", ".DS_Store"}
+)
+"""Hidden wherever they are when neither locald.toml nor project.toml has include or exclude;
+beside them `target` next to a Cargo.toml, and `venv` and `.venv` that hold a pyvenv.cfg."""
+
+_VIRTUAL_ENVIRONMENTS = frozenset({".venv", "venv"})
+_RUST_OUTPUT = "target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRules:
+    """gitignore patterns; at most one of the two is set. With neither, the defaults hold.
+
+    where: the file and table that set them, for messages.
+    """
+
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    where: str = ""
+
+    def check(self) -> None:
+        """Raises ConfigError when a pattern cannot be read."""
+        for key, lines in (("include", self.include), ("exclude", self.exclude)):
+            for index, line in enumerate(lines or ()):
+                if "\0" in line or "\n" in line:
+                    raise ConfigError(f"{self.where}.{key}[{index}]: one pattern per entry")
+                try:
+                    PatternList([line])
+                except ValueError as error:
+                    raise ConfigError(f"{self.where}.{key}[{index}]: {error}") from error
+
+
+def scan_source(root: Path, rules: SourceRules) -> SourceScan:
+    """Walk the source of one build under these rules."""
+    if rules.include is not None:
+        return hidden_paths(root, _all_but(PatternList(rules.include)), prune_empty=True)
+    if rules.exclude is not None:
+        return hidden_paths(root, _matching(PatternList(rules.exclude)))
+    return hidden_paths(root, hides_by_default)
+
+
+def hides_by_default(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
+    """The documented defaults: what can be fetched or made again, and version control."""
+    names = {entry.name for entry in entries}
+    hidden = names & DEFAULT_NAMES
+    if _RUST_OUTPUT in names and "Cargo.toml" in names:
+        hidden.add(_RUST_OUTPUT)
+    if names & _VIRTUAL_ENVIRONMENTS:
+        hidden |= {e.name for e in entries if e.name in _VIRTUAL_ENVIRONMENTS and _is_venv(e)}
+    return hidden
+
+
+def _is_venv(entry: os.DirEntry[str]) -> bool:
+    return Path(entry.path, "pyvenv.cfg").is_file()
+
+
+def _matching(patterns: PatternList) -> HideRule:
+    def hides(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
+        decide = patterns.decide
+        return {
+            entry.name
+            for entry in entries
+            if decide(
+                f"{folder}{entry.name}/"
+                if entry.is_dir(follow_symlinks=False)
+                else f"{folder}{entry.name}"
+            )
+        }
+
+    return hides
+
+
+def _all_but(patterns: PatternList) -> HideRule:
+    """Hides the files that no pattern includes, neither themselves nor by a folder above."""
+
+    def folder_included(folder: str) -> bool:
+        while folder:
+            decision = patterns.decide(folder)
+            if decision is not None:
+                return decision
+            folder = folder[: folder.rstrip("/").rfind("/") + 1]
+        return False
+
+    def hides(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
+        inherited = folder_included(folder)
+        hidden = set()
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                continue
+            decision = patterns.decide(folder + entry.name)
+            if not (inherited if decision is None else decision):
+                hidden.add(entry.name)
+        return hidden
+
+    return hides

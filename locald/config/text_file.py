@@ -1,0 +1,37 @@
+"""Reading small text files that people wrote, and that a hostile repository may have planted."""
+
+import stat
+from pathlib import Path
+
+from locald.config.errors import ConfigError, reason, shown
+
+SIZE_LIMIT_BYTES = 1024 * 1024
+
+
+def read_text(path: Path) -> str:
+    """The file's text, without a byte order mark, line ends as they are.
+
+    Raises ConfigError when it is missing, unreadable, not a regular file (a FIFO would block
+    for ever), larger than SIZE_LIMIT_BYTES, or not UTF-8.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ConfigError(f"{shown(path)}: is a folder, expected a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"{shown(path)}: not a regular file")
+        if status.st_size > SIZE_LIMIT_BYTES:
+            raise ConfigError(
+                f"{shown(path)}: {status.st_size} bytes is too large; the limit is 1 MiB"
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{shown(path)}: cannot be read: {reason(error)}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{shown(path)}:{line}: not UTF-8 text (byte 0x{content[error.start]:02x})",
+            hint="save the file with UTF-8 encoding",
+        ) from error

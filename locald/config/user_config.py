@@ -1,0 +1,26 @@
+"""The user's own config.toml: what holds for every project of this user."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from lifecycle.runtime.spec import Network
+from locald.config.pull_policy import PullPolicy
+from locald.config.toml_file import convert, read_toml
+
+
+class UserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """None where the user said nothing."""
+
+    default_builder: str | None = None
+    pull_policy: PullPolicy | None = None
+    runtime: Literal["auto", "runc", "podman", "bwrap"] | None = None
+    network: Network | None = None
+
+
+def read_user_config(path: Path) -> UserConfig:
+    """The file's settings; none when there is no such file. Raises ConfigError."""
+    if not path.exists():
+        return UserConfig()
+    return convert(read_toml(path), UserConfig, file=path)
