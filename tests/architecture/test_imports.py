@@ -1,0 +1,119 @@
+"""Who may import whom: `locald → lifecycle → oci → standard library and declared packages`."""
+
+import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.architecture.source_tree import PACKAGES, ROOT, Import, Module, product_modules
+
+# Packages that a layer must not know: oci and lifecycle have no terminal and no command line.
+TERMINAL = {"typer", "click", "rich"}
+
+# Importing typer, rich or the whole pipeline costs more time than `locald --version` may take
+# (docs/architecture.md, start-up), so the entry point and the commands may import what only they
+# need when they run. The imports then open the function's body, where a reader looks for
+# them. Breaking a cycle is no reason: a cycle means that a module is in the wrong place.
+LAZY_IMPORTS_ALLOWED = ("locald/__main__.py", "locald/cli/*.py")
+
+
+@pytest.fixture(scope="module")
+def modules() -> tuple[Module, ...]:
+    return product_modules()
+
+
+def test_packages_import_only_along_the_arrow(modules: tuple[Module, ...]) -> None:
+    wrong = [
+        _told(module, found)
+        for module in modules
+        for found in module.imports()
+        if found.package in PACKAGES
+        and PACKAGES.index(found.package) < PACKAGES.index(module.package)
+    ]
+    assert not wrong
+
+
+def test_the_product_imports_no_tests(modules: tuple[Module, ...]) -> None:
+    assert not [
+        _told(module, found)
+        for module in modules
+        for found in module.imports()
+        if found.package in {"tests", "pytest"}
+    ]
+
+
+def test_only_the_command_line_imports_the_command_line(modules: tuple[Module, ...]) -> None:
+    wrong = [
+        _told(module, found)
+        for module in modules
+        for found in module.imports()
+        if f"{found.module}.".startswith("locald.cli.")
+        and not (module.path.is_relative_to("locald/cli") or module.path.name == "__main__.py")
+    ]
+    assert not wrong
+
+
+def test_oci_and_lifecycle_know_no_terminal(modules: tuple[Module, ...]) -> None:
+    wrong = [
+        _told(module, found)
+        for module in modules
+        for found in module.imports()
+        if module.package != "locald" and found.package in TERMINAL
+    ]
+    assert not wrong
+
+
+def test_third_party_packages_are_declared_dependencies(modules: tuple[Module, ...]) -> None:
+    declared = _declared_distributions()
+    distributions = packages_distributions()
+    wrong = [
+        _told(module, found)
+        for module in modules
+        for found in module.imports()
+        if found.package not in {*sys.stdlib_module_names, *PACKAGES}
+        and declared.isdisjoint(_normal(name) for name in distributions.get(found.package, ()))
+    ]
+    assert not wrong
+
+
+def test_imports_are_at_the_top_of_a_module(modules: tuple[Module, ...]) -> None:
+    wrong = [
+        _told(module, found)
+        for module in modules
+        for found in module.imports()
+        if found.function is not None and not _may_be_lazy(module, found)
+    ]
+    assert not wrong
+
+
+def _may_be_lazy(module: Module, found: Import) -> bool:
+    return any(module.path.match(pattern) for pattern in LAZY_IMPORTS_ALLOWED) and _opens_the_body(
+        found
+    )
+
+
+def _opens_the_body(found: Import) -> bool:
+    if found.function is None:
+        return False
+    for statement in found.function.body:
+        if statement is found.statement:
+            return True
+        docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        if not docstring and not isinstance(statement, ast.Import | ast.ImportFrom):
+            return False
+    return False
+
+
+def _declared_distributions() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {_normal(requirement.split(">")[0]) for requirement in project["dependencies"]}
+
+
+def _normal(distribution: str) -> str:
+    return distribution.lower().replace("_", "-")
+
+
+def _told(module: Module, found: Import) -> str:
+    return f"{module.path}:{found.line} imports {found.module}"
