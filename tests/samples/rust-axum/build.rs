@@ -1,0 +1,15 @@
+use std::process::Command;
+
+/// Hands the compiler's version to the page.
+fn main() {
+    let rustc = std::env::var("RUSTC").expect("cargo sets RUSTC");
+    let output = Command::new(rustc)
+        .arg("--version")
+        .output()
+        .expect("rustc runs");
+    println!(
+        "cargo:rustc-env=RUSTC_VERSION={}",
+        String::from_utf8_lossy(&output.stdout).trim()
+    );
+    println!("cargo:rerun-if-changed=build.rs");
+}
