@@ -236,6 +236,12 @@ class RunningCommand:
         self._drain.join(timeout=1.0)
         _close_pipes(self._process)
 
+    def abandon(self) -> None:
+        """Kill it before it sees the end of its lifeline."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.close()
+
     def __enter__(self) -> Self:
         return self
 

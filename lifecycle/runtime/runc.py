@@ -10,8 +10,9 @@ import logging
 import os
 import shutil
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,24 +107,15 @@ class RuncSandbox:
         self._overlays: dict[OverlayMount, Path] = {}
         self._private: PrivateNetwork | None = None
         self._count = 0
-        self._next: _Started | None = None
+        self._wanted: deque[ContainerSpec] = deque()
+        self._ready: _Started | None = None
         self._preparing: threading.Thread | None = None
 
     def prepare(self, spec: ContainerSpec) -> None:
-        """See `Sandbox.prepare`."""
-        self._discard_prepared()
-        if _targets_can_be_swapped(spec):
-            return
-
-        def work() -> None:
-            try:
-                self._next = self._start(spec, gated=True)
-            except (Error, OSError) as error:
-                # `run` will meet it again, and tell it where somebody listens.
-                log.debug("container %s was not prepared: %s", spec.name, error)
-
-        self._preparing = threading.Thread(target=work, name=f"prepare {spec.name}", daemon=True)
-        self._preparing.start()
+        """See `Sandbox.prepare`. Several are prepared one by one, in the order told."""
+        if not _targets_can_be_swapped(spec):
+            self._wanted.append(spec)
+            self._prepare_next()
 
     def run(self, spec: ContainerSpec, *, on_line: LineSink) -> int:
         """See `Sandbox.run`."""
@@ -135,6 +127,7 @@ class RuncSandbox:
                 self._private.publish(spec.ports)
             if started.gate is not None:
                 os.write(started.gate, b"\n")
+            self._prepare_next()
             result = started.command.finish(on_line=on_line, check=False)
         except BaseException:
             self._kill(started)
@@ -210,21 +203,40 @@ class RuncSandbox:
             self._private = PrivateNetwork(self._runner, self._namespace, self._network_folder)
         return self._private.path
 
-    def _take_prepared(self, spec: ContainerSpec) -> _Started | None:
-        if self._preparing is not None:
-            self._preparing.join()
-        if self._next is None or self._next.spec != spec:
-            self._discard_prepared()
-            return None
-        started, self._next, self._preparing = self._next, None, None
-        return started
+    def _prepare_next(self) -> None:
+        if self._ready is not None or self._preparing is not None or not self._wanted:
+            return
+        spec = self._wanted.popleft()
 
-    def _discard_prepared(self) -> None:
+        def work() -> None:
+            try:
+                self._ready = self._start(spec, gated=True)
+            except (Error, OSError) as error:
+                # `run` will meet it again, and tell it where somebody listens.
+                log.debug("container %s was not prepared: %s", spec.name, error)
+
+        self._preparing = threading.Thread(target=work, name=f"prepare {spec.name}", daemon=True)
+        self._preparing.start()
+
+    def _await_preparation(self) -> None:
         if self._preparing is not None:
             self._preparing.join()
             self._preparing = None
-        if self._next is not None:
-            unwanted, self._next = self._next, None
+
+    def _take_prepared(self, spec: ContainerSpec) -> _Started | None:
+        self._await_preparation()
+        if self._ready is None or self._ready.spec != spec:
+            with suppress(ValueError):
+                self._wanted.remove(spec)
+            return None
+        started, self._ready = self._ready, None
+        return started
+
+    def _discard_prepared(self) -> None:
+        self._wanted.clear()
+        self._await_preparation()
+        if self._ready is not None:
+            unwanted, self._ready = self._ready, None
             unwanted.command.abandon()
             self._kill(unwanted)
             _close_gate(unwanted)
