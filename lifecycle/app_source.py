@@ -107,46 +107,49 @@ class _Walk:
 
     def _folder(self, folder: str, entries: list[os.DirEntry[str]]) -> list[str]:
         """Take in one folder's entries; returns the folders to enter."""
-        hides = self.hides(folder, entries)
+        hidden = self.hides(folder, entries)
         children: list[str] = []
         populated = False
         for entry in entries:
-            path = folder + entry.name
-            if entry.name in hides:
-                self.hidden.append(path)
+            if entry.name in hidden:
+                self.hidden.append(folder + entry.name)
+            elif entry.is_file(follow_symlinks=False):
+                populated = True
+                self._file(folder, entry)
             elif entry.is_dir(follow_symlinks=False):
-                children.append(f"{path}/")
+                children.append(f"{folder}{entry.name}/")
+            elif entry.is_symlink():
+                populated = True
+                self._link(folder + entry.name, entry)
             else:
-                populated = self._other(path, entry) or populated
+                self._special(folder + entry.name, entry)
         if populated:
             self.populated.add(folder)
         return children
 
-    def _other(self, path: str, entry: os.DirEntry[str]) -> bool:
-        """Take in what is no folder; False when the build does not see it."""
-        if entry.is_symlink():
-            if os.readlink(entry.path).startswith("/"):  # noqa: PTH115
-                self.absolute_links.append(path)
-            elif not os.access(entry.path, os.F_OK):
-                self.broken_links.append(path)
-            return True
+    def _file(self, folder: str, entry: os.DirEntry[str]) -> None:
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError:
-            self.unreadable.append(path)
-            return True
-        kind = _SPECIAL.get(stat.S_IFMT(status.st_mode))
-        if kind is not None:
-            self.hidden.append(path)
-            self.special.append((path, kind))
-            return False
+            self.unreadable.append(folder + entry.name)
+            return
         self.files += 1
         self.size_bytes += status.st_size
         # For our own files the owner's bit decides; access(2) costs a call for each file.
         own = status.st_uid == self._euid and status.st_mode & stat.S_IRUSR
         if not own and not os.access(entry.path, os.R_OK):
-            self.unreadable.append(path)
-        return True
+            self.unreadable.append(folder + entry.name)
+
+    def _link(self, path: str, entry: os.DirEntry[str]) -> None:
+        if os.readlink(entry.path).startswith("/"):  # noqa: PTH115
+            self.absolute_links.append(path)
+        elif not os.access(entry.path, os.F_OK):
+            self.broken_links.append(path)
+
+    def _special(self, path: str, entry: os.DirEntry[str]) -> None:
+        self.hidden.append(path)
+        mode = entry.stat(follow_symlinks=False).st_mode
+        self.special.append((path, _SPECIAL.get(stat.S_IFMT(mode), "a special file")))
 
 
 def _with_empty_folders(walk: _Walk) -> list[str]:

@@ -1,12 +1,11 @@
 """Every folder that locald keeps on this host, decided in one place."""
 
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-
-from platformdirs.unix import Unix
 
 from oci.errors import StorageError
 
@@ -43,19 +42,22 @@ class Paths:
         separates one installation (or one test) from another.
         """
         environ = os.environ if environ is None else environ
-        xdg = Unix(_NAME, appauthor=False)
         given_data = _override(environ, DATA_VARIABLE)
-        data = given_data or Path(xdg.user_data_dir)
+        data = given_data or _xdg(environ, "XDG_DATA_HOME", ".local/share")
         runtime_base = environ.get("XDG_RUNTIME_DIR", "")
-        if given_data is None and os.path.isabs(runtime_base):  # noqa: PTH117
+        if given_data is None and runtime_base.startswith("/"):
             runtime = Path(runtime_base, _NAME)
         else:
             runtime = data / "run"
         return cls(
             data_dir=data,
-            cache_dir=_override(environ, CACHE_VARIABLE) or Path(xdg.user_cache_dir),
-            config_dir=_override(environ, CONFIG_VARIABLE) or Path(xdg.user_config_dir),
-            state_dir=data / "state" if given_data else Path(xdg.user_state_dir),
+            cache_dir=_override(environ, CACHE_VARIABLE)
+            or _xdg(environ, "XDG_CACHE_HOME", ".cache"),
+            config_dir=_override(environ, CONFIG_VARIABLE)
+            or _xdg(environ, "XDG_CONFIG_HOME", ".config"),
+            state_dir=data / "state"
+            if given_data
+            else _xdg(environ, "XDG_STATE_HOME", ".local/state"),
             runtime_dir=runtime,
         )
 
@@ -118,6 +120,17 @@ class Paths:
 def _override(environ: Mapping[str, str], variable: str) -> Path | None:
     value = environ.get(variable, "")
     return Path(value).absolute() if value else None
+
+
+def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
+    """The XDG base directory specification, by hand: platformdirs cannot be given an
+    environment, takes relative paths (which the specification says to ignore), and costs 8 ms.
+    """
+    base = environ.get(variable, "")
+    if base.startswith("/"):
+        return Path(base, _NAME)
+    home = environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    return Path(home, default, _NAME).absolute()
 
 
 def _make_private(folder: Path) -> None:

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dotenv.parser import parse_stream
-
 from locald.config.errors import ConfigError, shown
 from locald.config.text_file import read_text
 from oci.errors import UsageError
@@ -38,6 +36,9 @@ def read_env_file(path: Path, environ: Mapping[str, str] | None) -> Mapping[str,
     environ: None where the file may not ask for our environment (it comes with the project).
     Raises ConfigError with the line; a later line for the same name wins.
     """
+    # Imported here because few builds have such a file: 10 ms of every start.
+    from dotenv.parser import parse_stream
+
     variables: dict[str, str] = {}
     label = shown(path)
     for binding in parse_stream(io.StringIO(read_text(path), newline=None)):

@@ -7,7 +7,7 @@ Source: gitignore(5) and git's wildmatch.c.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _POSIX_CLASSES = {
@@ -28,9 +28,12 @@ _POSIX_CLASSES = {
 
 @dataclass(frozen=True)
 class Pattern:
-    """One line. `regex` must match an entry's whole path, which ends in `/` for a folder."""
+    """One line. `regex` must match the whole of an entry's path, or of its name alone where the
+    pattern has no slash; both end in `/` for a folder.
+    """
 
     regex: str
+    anchored: bool
     negated: bool
 
 
@@ -40,17 +43,24 @@ class PatternList:
     def __init__(self, lines: Iterable[str]) -> None:
         """Raises ValueError with the offending line."""
         parsed = [pattern for line in lines if (pattern := parse_pattern(line)) is not None]
-        self._patterns = [(_compile(p.regex), p.negated) for p in reversed(parsed)]
-        self._any = _compile("|".join(f"(?:{p.regex})" for p in parsed)) if parsed else None
+        self._patterns = [(_compile(p.regex), p.anchored, p.negated) for p in reversed(parsed)]
+        # Most entries match nothing; one expression for all patterns finds that out at once.
+        self._any_name = _any_of(p.regex for p in parsed if not p.anchored)
+        self._any_path = _any_of(p.regex for p in parsed if p.anchored)
 
-    def decide(self, path: str) -> bool | None:
+    def decide(self, folder: str, name: str) -> bool | None:
         """True: matched; False: matched by a `!` line; None: by none. Only the entry itself
-        counts, not the folders above it. `path` ends in `/` for a folder.
+        counts, not the folders above it.
+
+        folder: relative to the root, `""` or ending in `/`. name: ends in `/` for a folder.
         """
-        if self._any is None or not self._any.fullmatch(path):
+        if not (
+            (self._any_name is not None and self._any_name(name))
+            or (self._any_path is not None and self._any_path(folder + name))
+        ):
             return None
-        for regex, negated in self._patterns:
-            if regex.fullmatch(path):
+        for regex, anchored, negated in self._patterns:
+            if regex.fullmatch(folder + name if anchored else name):
                 return not negated
         return None
 
@@ -68,15 +78,17 @@ def parse_pattern(line: str) -> Pattern | None:
     body = body.removeprefix("/")
     if not body:
         return None
-    regex = _translate(body, line) if anchored else "(?:.*/)?" + _component(body, line)
-    if body.endswith("/**") or (anchored and body == "**"):
-        regex = regex if not folders_only else f"{regex}/"
-        return Pattern(regex if folders_only else f"{regex}/?", negated)
-    return Pattern(regex + ("/" if folders_only else "/?"), negated)
+    regex = _translate(body, line) if anchored else _component(body, line)
+    return Pattern(regex + ("/" if folders_only else "/?"), anchored, negated)
 
 
 def _compile(regex: str) -> re.Pattern[str]:
     return re.compile(regex, re.DOTALL)
+
+
+def _any_of(regexes: Iterable[str]) -> Callable[[str], object] | None:
+    branches = [f"(?:{regex})" for regex in regexes]
+    return _compile("|".join(branches)).fullmatch if branches else None
 
 
 def _without_trailing_spaces(line: str) -> str:

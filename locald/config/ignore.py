@@ -54,7 +54,7 @@ def scan_source(root: Path, rules: SourceRules) -> SourceScan:
 def hides_by_default(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
     """The documented defaults: what can be fetched or made again, and version control."""
     names = {entry.name for entry in entries}
-    hidden = names & DEFAULT_NAMES
+    hidden = set(names & DEFAULT_NAMES)
     if _RUST_OUTPUT in names and "Cargo.toml" in names:
         hidden.add(_RUST_OUTPUT)
     if names & _VIRTUAL_ENVIRONMENTS:
@@ -67,17 +67,15 @@ def _is_venv(entry: os.DirEntry[str]) -> bool:
 
 
 def _matching(patterns: PatternList) -> HideRule:
+    decide = patterns.decide
+
     def hides(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
-        decide = patterns.decide
-        return {
-            entry.name
-            for entry in entries
-            if decide(
-                f"{folder}{entry.name}/"
-                if entry.is_dir(follow_symlinks=False)
-                else f"{folder}{entry.name}"
-            )
-        }
+        hidden = []
+        for entry in entries:
+            name = entry.name
+            if decide(folder, f"{name}/" if entry.is_dir(follow_symlinks=False) else name):
+                hidden.append(name)
+        return hidden
 
     return hides
 
@@ -87,10 +85,11 @@ def _all_but(patterns: PatternList) -> HideRule:
 
     def folder_included(folder: str) -> bool:
         while folder:
-            decision = patterns.decide(folder)
+            cut = folder.rstrip("/").rfind("/") + 1
+            decision = patterns.decide(folder[:cut], folder[cut:])
             if decision is not None:
                 return decision
-            folder = folder[: folder.rstrip("/").rfind("/") + 1]
+            folder = folder[:cut]
         return False
 
     def hides(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
@@ -99,7 +98,7 @@ def _all_but(patterns: PatternList) -> HideRule:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 continue
-            decision = patterns.decide(folder + entry.name)
+            decision = patterns.decide(folder, entry.name)
             if not (inherited if decision is None else decision):
                 hidden.add(entry.name)
         return hidden

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from lifecycle.runtime.spec import Network
-from locald.config.errors import ConfigError, shown
-from locald.config.schema_error import key_path, suggestion
+from locald.config.errors import ConfigError, key_path, shown, suggestion
 from locald.config.toml_file import convert, read_toml
 
 FILE_NAME = "locald.toml"

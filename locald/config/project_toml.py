@@ -10,8 +10,7 @@ from pathlib import Path
 import msgspec
 
 from locald.config.dotenv import check_variable
-from locald.config.errors import ConfigError, shown
-from locald.config.schema_error import key_path, suggestion
+from locald.config.errors import ConfigError, key_path, shown, suggestion
 from locald.config.toml_file import convert, read_toml
 
 FILE_NAME = "project.toml"

@@ -12,7 +12,7 @@ from pathlib import Path
 from lifecycle.runtime.spec import Network, RuntimeName
 from locald.config.buildpack_source import BuildpackPath, BuildpackSource, parse_buildpack
 from locald.config.dotenv import check_variable, parse_env_flags, read_env_file
-from locald.config.errors import ConfigError, shown
+from locald.config.errors import ConfigError, shown, suggestion
 from locald.config.ignore import SourceRules
 from locald.config.locald_toml import Build
 from locald.config.project_files import (
@@ -32,7 +32,6 @@ from locald.config.request import (
     ProjectMetadata,
     image_component,
 )
-from locald.config.schema_error import suggestion
 from locald.config.user_config import UserConfig, read_user_config
 from locald.paths import Paths
 from oci.errors import UsageError

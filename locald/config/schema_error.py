@@ -3,13 +3,12 @@ the way (`$[...]`), nor which key was meant.
 """
 
 import datetime
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec import inspect
 
-_SHORT_LIST = 14
+from locald.config.errors import key_path, suggestion
 
 
 @dataclass(frozen=True)
@@ -23,23 +22,6 @@ class Mismatch:
 def first_mismatch(value: object, kind: object, *, at: str = "") -> Mismatch | None:
     """The first place in `value` that does not fit `kind`; None when all of it does."""
     return next(_mismatches(value, inspect.type_info(kind), at), None)
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`did you mean "x"?`, else the known words when they are few, else nothing."""
-    names = sorted(known)
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), names, n=1, cutoff=0.6)
-    near = near or difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
-    if near:
-        return f'did you mean "{near[0]}"?'
-    return f"known: {', '.join(names)}" if 0 < len(names) <= _SHORT_LIST else ""
-
-
-def key_path(at: str, key: str) -> str:
-    """`at.key`, quoted as TOML quotes it when the key is not a bare one."""
-    bare = key and all(c.isascii() and (c.isalnum() or c in "-_") for c in key)
-    shown_key = key if bare else '"' + key.encode("unicode_escape").decode() + '"'
-    return f"{at}.{shown_key}" if at else shown_key
 
 
 def _mismatches(value: object, kind: inspect.Type, at: str) -> Iterator[Mismatch]:
@@ -62,7 +44,10 @@ def _mismatches(value: object, kind: inspect.Type, at: str) -> Iterator[Mismatch
             yield from _choice(value, [str(choice) for choice in kind.values], at)
         case _ if not _fits(value, kind):
             found = _value_name(value)
-            yield Mismatch(f"{at or 'file'}: expected {_type_name(kind)}, found {found}")
+            expected = _type_name(kind)
+            if isinstance(value, str) == isinstance(kind, inspect.StrType):
+                expected = _limits(kind) or expected
+            yield Mismatch(f"{at or 'file'}: expected {expected}, found {found}")
         case _:
             return
 
@@ -146,14 +131,22 @@ def _type_name(kind: inspect.Type) -> str:
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType():
-            limits = kind.ge is not None and kind.le is not None
-            return f"an integer from {kind.ge} to {kind.le}" if limits else "integer"
+            return "integer"
         case inspect.FloatType():
             return "number"
-        case inspect.StrType():
-            return "text that is not empty" if kind.min_length else "text"
         case _:
             return "text"
+
+
+def _limits(kind: inspect.Type) -> str:
+    """What a value of the right type must be besides."""
+    match kind:
+        case inspect.IntType() if kind.ge is not None and kind.le is not None:
+            return f"an integer from {kind.ge} to {kind.le}"
+        case inspect.StrType() if kind.min_length:
+            return "text that is not empty"
+        case _:
+            return ""
 
 
 def _value_name(value: object) -> str:

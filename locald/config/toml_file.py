@@ -8,7 +8,6 @@ from typing import TypeVar
 import msgspec
 
 from locald.config.errors import ConfigError, shown
-from locald.config.schema_error import first_mismatch
 from locald.config.text_file import read_text
 
 T = TypeVar("T")
@@ -35,6 +34,9 @@ def convert(tables: object, kind: type[T], *, file: Path, at: str = "") -> T:
     try:
         return msgspec.convert(tables, kind)
     except msgspec.ValidationError as error:
+        # Imported here because only a mistake needs it: 5 ms of every start.
+        from locald.config.schema_error import first_mismatch
+
         mismatch = first_mismatch(tables, kind, at=at)
         if mismatch is None:
             raise ConfigError(f"{shown(file)}: {at + ': ' if at else ''}{error}") from error
