@@ -91,7 +91,7 @@ def _scan_entries(stream: "_HashingReader", limits: ScanLimits) -> int:
             if member.islnk():
                 check_name(member.linkname)
             # The list that tarfile keeps of all members would grow with the layer.
-            archive.members.clear()
+            archive.members = []  # type: ignore[attr-defined]
     return entries
 
 

@@ -170,15 +170,10 @@ class ImageStore:
             raise ImageError(f"{stored.reference}: its registry no longer has all of its layers")
 
     def commit(
-        self,
-        layout: Layout,
-        reference: Reference,
-        platform: Platform,
-        *,
-        source: ImageLocation | None = None,
+        self, layout: Layout, references: tuple[Reference, ...], platform: Platform
     ) -> StoredImage:
         """Take a layout made by somebody else (its own blobs folder) into the store. Its blobs
-        are moved; the name changes its meaning in the last, atomic step."""
+        are moved; each name changes its meaning in the last, atomic step."""
         image = layout.read()
         with self.staging() as staging:
             kept = Layout.create(staging / "image", blobs=self.blobs.absolute())
@@ -187,21 +182,27 @@ class ImageStore:
                 if not target.is_file():
                     blob.replace(target)
             kept.write(image.manifest_bytes, image.config_bytes, media_type=image.media_type)
-            return self._adopt(kept, reference, platform, source=source)
+            stored = self._adopt(kept, references[0], platform, source=None)
+        for reference in references[1:]:
+            self._name(stored, reference, platform)
+        return stored
+
+    def unpacked(self, stored: StoredImage, id_map: IdMap) -> Path | None:
+        """The image's unpacked root filesystem, if there is one already."""
+        bundle = self._bundle(stored, id_map)
+        return bundle / "rootfs" if (bundle / "COMPLETE").is_file() else None
 
     def rootfs(self, stored: StoredImage, id_map: IdMap, namespace: UserNamespace) -> Path:
         """The image's unpacked root filesystem; unpacked once per image and id map.
 
         It must never be written: every build shares it.
         """
-        bundle = self.root / "rootfs" / f"{stored.digest.hex}-{id_map.key}"
-        complete = bundle / "COMPLETE"
-        if complete.is_file():
-            return bundle / "rootfs"
+        bundle = self._bundle(stored, id_map)
         lock = self._lock_path(f"rootfs-{stored.digest.hex[:32]}-{id_map.key}")
         with exclusive(lock, what=f"the image {stored.reference}", on_wait=self._on_wait):
-            if complete.is_file():
-                return bundle / "rootfs"
+            ready = self.unpacked(stored, id_map)
+            if ready is not None:
+                return ready
             scan_layers(stored)
             staging = Path(tempfile.mkdtemp(prefix="unpack-", dir=self.root / "tmp"))
             try:
@@ -248,31 +249,33 @@ class ImageStore:
         source_digest = image.digest
         if source is not None and source.reference is not None and source.reference.digest:
             source_digest = source.reference.digest
-        if reference is not None:
-            self._write_ref(
-                reference.with_default_tag(),
-                platform,
-                RefRecord(
-                    digest=str(image.digest),
-                    source="" if source is None else str(source),
-                    source_digest=str(source_digest),
-                    fetched=time.time(),
-                ),
-            )
-        return StoredImage(
+        stored = StoredImage(
             reference=reference,
             layout=target,
             image=image,
             source=source,
             source_digest=source_digest,
         )
+        if reference is not None:
+            self._name(stored, reference, platform)
+        return stored
 
-    def _write_ref(self, reference: Reference, platform: Platform, record: RefRecord) -> None:
-        path = self._ref_path(reference, platform)
+    def _name(self, stored: StoredImage, reference: Reference, platform: Platform) -> None:
+        """Let a name mean this image, from one moment to the next."""
+        record = RefRecord(
+            digest=str(stored.digest),
+            source="" if stored.source is None else str(stored.source),
+            source_digest=str(stored.source_digest),
+            fetched=time.time(),
+        )
+        path = self._ref_path(reference.with_default_tag(), platform)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as staged:
             staged.write(msgspec.json.encode(record))
         Path(staged.name).replace(path)
+
+    def _bundle(self, stored: StoredImage, id_map: IdMap) -> Path:
+        return self.root / "rootfs" / f"{stored.digest.hex}-{id_map.key}"
 
     def _layout(self, digest: Digest) -> Layout:
         return Layout(self.root / "images" / digest.hex)

@@ -1,0 +1,99 @@
+"""Gets a build's images into the store: the builder whole, the run image without its layers."""
+
+import re
+from collections.abc import Sequence
+
+from lifecycle.builder import BuilderImage
+from lifecycle.run_image import candidates
+from locald.build.observer import BuildObserver
+from locald.config.request import ImageSource, PullPolicy, image_component
+from oci.errors import Error, ImageError, RegistryError
+from oci.location import ImageLocation, Transport
+from oci.platform import Platform
+from oci.reference import LOCALHOST, Reference
+from oci.store import ImageStore, StoredImage
+
+
+def acquire_builder(
+    store: ImageStore,
+    source: ImageSource,
+    platform: Platform,
+    policy: PullPolicy,
+    observer: BuildObserver,
+) -> StoredImage:
+    """The builder image, complete."""
+    if isinstance(source, ImageLocation):
+        observer.step(f"Reading the builder {source}")
+        return store.fetch(source, platform, reference=name_of(source))
+    found = _in_store(store, source, platform, policy)
+    if found is not None and found.complete:
+        return found
+    _refuse_unfetchable(source, policy, kind="builder")
+    observer.step(f"Fetching the builder {source.familiar}")
+    return store.fetch(ImageLocation.registry(source), platform, reference=source)
+
+
+def acquire_run_image(
+    store: ImageStore,
+    builder: BuilderImage,
+    chosen: ImageSource | None,
+    platform: Platform,
+    policy: PullPolicy,
+    observer: BuildObserver,
+    *,
+    registries: Sequence[str],
+) -> tuple[Reference, StoredImage]:
+    """The run image and the name that the image will know it by. Layers may be missing."""
+    if isinstance(chosen, ImageLocation):
+        observer.step(f"Reading the run image {chosen}")
+        name = name_of(chosen)
+        return name, store.fetch(chosen, platform, reference=name)
+    names = candidates(builder, chosen=chosen, registries=registries)
+    for name in names:
+        found = _in_store(store, name, platform, policy)
+        if found is not None:
+            return name, found
+    failure: Error | None = None
+    for name in names:
+        try:
+            _refuse_unfetchable(name, policy, kind="run image")
+            observer.step(f"Looking up the run image {name.familiar}")
+            location = ImageLocation.registry(name)
+            return name, store.fetch_sparse(location, platform, reference=name)
+        except (RegistryError, ImageError) as error:
+            failure = failure or error
+    raise failure or ImageError("the builder names no run image")
+
+
+def name_of(location: ImageLocation) -> Reference:
+    """The name by which the store keeps an image that came from a place without one."""
+    if location.reference is not None and location.transport in (
+        Transport.REGISTRY,
+        Transport.STORAGE,
+    ):
+        return location.reference
+    path = location.path.name if location.path is not None else ""
+    tag = re.sub(r"[^A-Za-z0-9_.-]", "-", location.tag).lstrip("-.") or "latest"
+    return Reference(LOCALHOST, f"imported/{image_component(path)}", tag)
+
+
+def _in_store(
+    store: ImageStore, reference: Reference, platform: Platform, policy: PullPolicy
+) -> StoredImage | None:
+    # An image that no registry has is never looked up again, whatever the policy.
+    if policy is PullPolicy.ALWAYS and reference.registry != LOCALHOST:
+        return None
+    return store.find(reference, platform)
+
+
+def _refuse_unfetchable(reference: Reference, policy: PullPolicy, *, kind: str) -> None:
+    if reference.registry == LOCALHOST:
+        raise ImageError(
+            f"the {kind} {reference} is not in the store, and no registry has it",
+            hint="`locald builder create --embedded` makes a builder and its run image here",
+        )
+    if policy is PullPolicy.NEVER:
+        raise ImageError(
+            f"the {kind} {reference.familiar} is not in the store, and --pull-policy is never",
+            hint="run once with --pull-policy if-not-present",
+        )

@@ -1,0 +1,353 @@
+"""One build, from a request to a delivered image.
+
+acquire   runtime, builder, run image
+prepare   the folders of this build, what the phases are told
+execute   five phases, each in a container of its own
+keep      the exported image, put right, into the store in one atomic step
+deliver   copies to where the user wants them
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle.app_image import reusable
+from lifecycle.builder import BuilderImage
+from lifecycle.ca_bundle import builder_bundle, host_bundle, variables, write_joined
+from lifecycle.caches import BuildCache
+from lifecycle.documents import (
+    SourceMetadata,
+    read_group,
+    write_order_toml,
+    write_project_metadata,
+    write_run_toml,
+)
+from lifecycle.execution import Execution, PhaseOutcome
+from lifecycle.export import put_right
+from lifecycle.inputs import LifecycleInputs, MountPaths
+from lifecycle.layout_dir import exported_layout, place_previous_image, place_run_image
+from lifecycle.phase import Phase
+from lifecycle.platform_api import PlatformApi, negotiate
+from lifecycle.run_image import run_toml_images
+from lifecycle.runtime.select import Selection, select_runtime
+from lifecycle.runtime.spec import Mount, Sandbox
+from lifecycle.workspace import Workspace
+from locald.build.acquire import acquire_builder, acquire_run_image
+from locald.build.added_buildpacks import AddedBuildpacks, add_buildpacks
+from locald.build.deliver import deliver, destinations
+from locald.build.observer import BuildObserver
+from locald.build.report import BuildResult
+from locald.build.source_metadata import source_metadata
+from locald.build.work_folder import work_folder
+from locald.config.ignore import scan_source
+from locald.config.request import BuildRequest
+from locald.paths import Paths
+from oci.idmap import IdMap, SubordinateIds
+from oci.locks import exclusive
+from oci.process import CommandRunner
+from oci.reference import Reference
+from oci.skopeo import Skopeo
+from oci.store import ImageStore, StoredImage
+from oci.userns import UserNamespace
+
+_PROXY_VARIABLES = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+)  # fmt: skip
+
+# What buildpacks find the folder for their own caches by (docs/caching.md).
+BUILD_CACHE_VARIABLE = "LOCALD_BUILD_CACHE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What every build of this process shares."""
+
+    runner: CommandRunner
+    skopeo: Skopeo
+    store: ImageStore
+    paths: Paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Acquired:
+    """What must be on this host before a phase can run."""
+
+    selection: Selection
+    builder: StoredImage
+    builder_image: BuilderImage
+    api: PlatformApi
+    run_image: StoredImage
+    run_image_name: Reference
+    rootfs: Path
+    previous: StoredImage | None
+
+
+class _Clock:
+    """Times the platform's own steps, for the report."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+
+    def total(self) -> float:
+        return time.monotonic() - self.started
+
+
+def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> BuildResult:
+    """Build one image. Raises `oci.errors.Error`; nothing half-made stays visible."""
+    clock = _Clock()
+    targets = destinations(request.outputs, request.names)
+    with ExitStack() as stack:
+        with clock.step("acquire"):
+            acquired = _acquire(request, tools, observer)
+        base = _Background(
+            lambda: tools.store.complete(acquired.run_image, request.platform),
+            needed=bool(targets) and not acquired.run_image.complete,
+        )
+        cache = _cache(request, tools.paths, acquired.builder_image)
+        stack.enter_context(
+            exclusive(cache.lock, what=f"the cache of {cache.root.name}", on_wait=observer.note)
+        )
+        cache.prepare()
+        if request.clear_cache:
+            cache.clear()
+        root = stack.enter_context(work_folder(tools.paths, tools.runner))
+        with clock.step("prepare"):
+            added = add_buildpacks(request.buildpacks, acquired.builder_image, root / "buildpacks")
+            workspace = _workspace(request, acquired, cache, root, added, observer)
+            inputs = _prepare(request, tools, acquired, workspace, added)
+        execution = Execution(
+            name=f"locald-{root.name}",
+            rootfs=acquired.rootfs,
+            inputs=inputs,
+            workspace=workspace,
+            image_env=acquired.builder_image.env,
+            proxy_env={n: os.environ[n] for n in _PROXY_VARIABLES if os.environ.get(n)},
+            network=request.network,
+        )
+        with clock.step("sandbox"):
+            sandbox = stack.enter_context(acquired.selection.runtime.open(workspace.sandbox))
+        outcomes = _execute(execution, sandbox, observer)
+        with clock.step("keep"):
+            image, new_layers = _keep(request, tools, acquired, workspace)
+        buildpacks = tuple(f"{b.id}@{b.version}" for b in read_group(workspace.layers).group)
+        with clock.step("deliver"):
+            base.join()
+            for target in targets:
+                observer.step(f"Delivering to {target}")
+                deliver(image, target, platform=request.platform, skopeo=tools.skopeo)
+    return BuildResult(
+        names=request.names,
+        image=image,
+        builder=acquired.builder,
+        run_image=acquired.run_image,
+        run_image_name=acquired.run_image_name,
+        platform_api=str(acquired.api),
+        runtime=str(acquired.selection.runtime.name),
+        buildpacks=buildpacks,
+        phases=outcomes,
+        seconds=clock.total(),
+        step_seconds=clock.seconds,
+        outputs=tuple(map(str, targets)),
+        new_layers=new_layers,
+    )
+
+
+def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _Acquired:
+    selection = select_runtime(request.runtime, tools.runner)
+    observer.detail(f"runtime {selection.runtime.name}: {selection.reason}")
+    builder = acquire_builder(
+        tools.store, request.builder, request.platform, request.pull_policy, observer
+    )
+    origin = str(builder.reference or request.builder)
+    builder_image = BuilderImage.from_config(builder.config, origin=origin)
+    api = negotiate(builder_image.platform_apis, origin=origin)
+    observer.detail(
+        f"builder {origin} ({builder.digest}), lifecycle {builder_image.lifecycle_version}, "
+        f"Platform API {api}"
+    )
+    name, run_image = acquire_run_image(
+        tools.store,
+        builder_image,
+        request.run_image,
+        request.platform,
+        request.pull_policy,
+        observer,
+        registries=[reference.registry for reference in request.names],
+    )
+    observer.detail(f"run image {name} ({run_image.digest})")
+    id_map = selection.runtime.id_map(builder_image.uid, builder_image.gid)
+    previous = None if request.clear_cache else _previous(request, tools.store)
+    return _Acquired(
+        selection=selection,
+        builder=builder,
+        builder_image=builder_image,
+        api=api,
+        run_image=run_image,
+        run_image_name=name,
+        rootfs=_rootfs(tools, builder, id_map, observer),
+        previous=previous,
+    )
+
+
+def _rootfs(tools: Tools, builder: StoredImage, id_map: IdMap, observer: BuildObserver) -> Path:
+    ready = tools.store.unpacked(builder, id_map)
+    if ready is not None:
+        return ready
+    observer.step("Unpacking the builder (once per builder)")
+    ids = None if id_map.single else SubordinateIds.of_current_user()
+    with UserNamespace(tools.runner, ids=ids, own_pids=False) as namespace:
+        return tools.store.rootfs(builder, id_map, namespace)
+
+
+def _previous(request: BuildRequest, store: ImageStore) -> StoredImage | None:
+    """The image of the last build, when all that it is made of is still here."""
+    previous = store.find(request.names[0], request.platform)
+    return previous if previous is not None and reusable(previous) else None
+
+
+def _cache(request: BuildRequest, paths: Paths, builder: BuilderImage) -> BuildCache:
+    return BuildCache.locate(
+        paths.ensure(paths.build_caches),
+        project=request.project_name,
+        app_dir=request.app_dir,
+        service=request.service,
+        platform=request.platform,
+        distro=builder.distro or builder.stack_id,
+        exec_env=request.exec_env,
+    )
+
+
+def _workspace(
+    request: BuildRequest,
+    acquired: _Acquired,
+    cache: BuildCache,
+    root: Path,
+    added: AddedBuildpacks,
+    observer: BuildObserver,
+) -> Workspace:
+    scan = scan_source(request.app_dir, request.source_rules)
+    for note in scan.notes:
+        observer.note(note)
+    observer.detail(
+        f"source: {scan.files} files, {scan.size_bytes} bytes, {len(scan.hidden)} paths hidden"
+    )
+    extra: tuple[Mount, ...] = ()
+    host = host_bundle(request.ca_cert)
+    bundle = builder_bundle(acquired.rootfs)
+    if host is not None:
+        joined = root / "ca-certificates.crt"
+        inside = acquired.rootfs / bundle.relative_to("/")
+        write_joined(joined, [p for p in (inside, host) if p.is_file()])
+        extra = (Mount(source=joined, target=bundle, read_only=True),)
+    workspace = Workspace(
+        root=root / "build",
+        paths=MountPaths(),
+        app=request.app_dir,
+        hidden=scan.hidden,
+        cache=cache.lifecycle,
+        build_cache=cache.build,
+        buildpacks=added.folders,
+        extra=extra,
+    )
+    workspace.create()
+    env = variables(bundle) if host is not None else {}
+    env[BUILD_CACHE_VARIABLE] = str(workspace.paths.build_cache)
+    workspace.write_environment({**env, **request.env})
+    return workspace
+
+
+def _prepare(
+    request: BuildRequest,
+    tools: Tools,
+    acquired: _Acquired,
+    workspace: Workspace,
+    added: AddedBuildpacks,
+) -> LifecycleInputs:
+    """Write what the phases read; returns what they are told."""
+    place_run_image(workspace.layout, acquired.run_image_name, acquired.run_image)
+    if acquired.previous is not None:
+        place_previous_image(workspace.layout, acquired.previous)
+    run_images = run_toml_images(acquired.builder_image, acquired.run_image_name)
+    write_run_toml(workspace.layers / "run.toml", run_images)
+    if added.order:
+        write_order_toml(workspace.layers / "order.toml", added.order)
+    source: SourceMetadata = source_metadata(request.app_dir, request.metadata, tools.runner)
+    write_project_metadata(workspace.layers / "project-metadata.toml", source)
+    return LifecycleInputs(
+        api=acquired.api,
+        paths=workspace.paths,
+        uid=acquired.builder_image.uid,
+        gid=acquired.builder_image.gid,
+        run_image=acquired.run_image_name,
+        has_previous=acquired.previous is not None,
+        own_order=bool(added.order),
+        skip_layers=request.clear_cache,
+        process_type=request.process_type,
+        exec_env=request.exec_env,
+    )
+
+
+def _execute(
+    execution: Execution, sandbox: Sandbox, observer: BuildObserver
+) -> tuple[PhaseOutcome, ...]:
+    outcomes = []
+    for phase in Phase:
+        # Containers are made ready while earlier ones run; each still starts in its turn.
+        sandbox.prepare(execution.spec(phase))
+    for phase in Phase:
+        observer.phase_started(phase)
+        outcome = execution.run(phase, sandbox, observer.phase_line)
+        observer.phase_finished(outcome)
+        outcomes.append(outcome)
+    return tuple(outcomes)
+
+
+def _keep(
+    request: BuildRequest, tools: Tools, acquired: _Acquired, workspace: Workspace
+) -> tuple[StoredImage, frozenset[str]]:
+    """The exported image into the store, under all its names; with it, the layers it added."""
+    layout = exported_layout(workspace.layout)
+    image = put_right(
+        layout,
+        run_image=acquired.run_image_name,
+        run_image_digest=acquired.run_image.source_digest,
+    )
+    new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
+    return tools.store.commit(layout, request.names, request.platform), new_layers
+
+
+class _Background:
+    """A piece of work beside the phases; `join` waits for it and raises what it raised."""
+
+    def __init__(self, work: Callable[[], None], *, needed: bool) -> None:
+        self._error: BaseException | None = None
+        self._work = work
+        self._thread: threading.Thread | None = None
+        if needed:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
+            self._error = error

@@ -1,0 +1,71 @@
+"""The folder of one running build, and the removal of what killed builds left.
+
+A build holds the lock of its folder for as long as it lives. A folder whose lock is free belongs
+to nobody any more: the kernel has ended its processes and mounts with the namespace, what is
+left are files.
+"""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from locald.paths import Paths
+from oci.idmap import SubordinateIds
+from oci.locks import exclusive
+from oci.process import CommandRunner
+from oci.userns import UserNamespace
+
+log = logging.getLogger(__name__)
+
+_LOCK = "lock"
+
+
+@contextmanager
+def work_folder(paths: Paths, runner: CommandRunner) -> Iterator[Path]:
+    """A new folder, gone after the block. Removes first what dead builds left."""
+    work = paths.ensure(paths.work)
+    remove_abandoned(work, runner)
+    with exclusive(work.parent / "work.lock", what="the work folders"):
+        # Between its making and its locking a folder looks abandoned; nobody may look then.
+        root = Path(tempfile.mkdtemp(prefix="b", suffix="x", dir=work))
+        lock = FileLock(root / _LOCK, thread_local=False)
+        lock.acquire()
+    try:
+        yield root
+    finally:
+        remove(root, runner)
+        lock.release()
+
+
+def remove_abandoned(work: Path, runner: CommandRunner) -> None:
+    """Delete the folders of builds that no longer run."""
+    with exclusive(work.parent / "work.lock", what="the work folders"):
+        abandoned = [folder for folder in work.iterdir() if not _in_use(folder)]
+        for folder in abandoned:
+            log.info("removing what a build left that did not end by itself: %s", folder)
+            remove(folder, runner)
+
+
+def _in_use(folder: Path) -> bool:
+    lock = FileLock(folder / _LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def remove(folder: Path, runner: CommandRunner) -> None:
+    """Delete a folder of a build, also where its files belong to subordinate ids."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        return
+    ids = SubordinateIds.of_current_user()
+    with UserNamespace(runner, ids=ids if ids.usable else None, own_pids=False) as namespace:
+        namespace.remove_tree(folder)

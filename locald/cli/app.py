@@ -1,0 +1,119 @@
+"""The command line. `main` is the only place that turns an error into text and an exit code."""
+
+import logging
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from locald import __version__
+from locald.cli.build import build_command
+from locald.cli.console import Console
+from locald.cli.state import State
+from oci.errors import Error, Interrupted, StorageError
+
+app = typer.Typer(
+    name="locald",
+    help="Turn source code into OCI images with Cloud Native Buildpacks: "
+    "no daemon, no root, no socket.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("build")(build_command)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit."),
+) -> None:
+    """The options before a command."""
+    if version:
+        State.current().console.result(f"locald {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code (the table is in docs/cli.md)."""
+    state = State.start()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    try:
+        code = app(list(arguments), standalone_mode=False)
+    except Error as error:
+        state.console.error(error)
+        return error.exit_code
+    except typer.Exit as leave:
+        return leave.exit_code
+    except typer.Abort:
+        return 130
+    except Interrupted as interrupted:
+        name = signal.Signals(interrupted.signal_number).name
+        _say_quietly(state.console, f"interrupted by {name}")
+        return interrupted.exit_code
+    except BrokenPipeError:
+        # Whoever read our output is gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        state.console.error(_disk_error(error))
+        return StorageError.exit_code
+    except Exception as error:  # noqa: BLE001  (the last resort: a bug)
+        return _usage_or_bug(error, state)
+    return code if isinstance(code, int) else 0
+
+
+def _interrupt(signal_number: int, _: FrameType | None) -> None:
+    # A second one ends us at once: the namespaces die with us.
+    signal.signal(signal_number, signal.SIG_DFL)
+    raise Interrupted(signal_number)
+
+
+def _usage_or_bug(error: Exception, state: State) -> int:
+    message = getattr(error, "format_message", None)
+    if callable(message):  # typer's own: an unknown flag, a missing argument
+        state.console.failure(f"{message()}")
+        return 2
+    path = _write_crash_log(state)
+    _say_quietly(
+        state.console,
+        f"this is a bug in locald: {type(error).__name__}: {error}. "
+        f"The traceback is in {path}; please report it with that file",
+    )
+    return 1
+
+
+def _write_crash_log(state: State) -> Path:
+    name = time.strftime("crash-%Y%m%d-%H%M%S.log")
+    try:
+        folder = state.paths.ensure(state.paths.logs)
+    except Error:
+        folder = Path.cwd()
+    path = folder / name
+    header = f"locald {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+    path.write_text(header + traceback.format_exc())
+    return path
+
+
+def _disk_error(error: OSError) -> StorageError:
+    where = f" ({error.filename})" if error.filename else ""
+    hint = ""
+    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        hint = "free some space, for example with: locald cache clear"
+    return StorageError(f"{error.strerror or error}{where}", hint=hint)
+
+
+def _say_quietly(console: Console, text: str) -> None:
+    """Tell it if anybody still listens: the terminal may be what has gone."""
+    try:
+        console.failure(text)
+    except OSError:
+        logging.getLogger(__name__).debug("nobody listens: %s", text)

@@ -1,0 +1,216 @@
+"""The only module that writes to the terminal.
+
+Standard output carries results, one line each. Everything else goes to standard error, in one
+of three forms: plain lines, the same with colour and a live line on a terminal, or one JSON
+object a line.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from typing import Any, TextIO
+
+from lifecycle.execution import PhaseOutcome
+from lifecycle.phase import Phase
+from locald.cli.safe_text import safe_text
+from oci.errors import Error
+from oci.process import Stream
+
+
+class Progress(StrEnum):
+    """`--progress`."""
+
+    AUTO = "auto"
+    TTY = "tty"
+    PLAIN = "plain"
+    JSON = "json"
+
+
+class Verbosity(IntEnum):
+    """`-q`, nothing, `-v`."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+_BOLD, _DIM, _RED, _GREEN, _CYAN, _RESET = (
+    "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m",
+)  # fmt: skip
+_ERASE_LINE = "\r\x1b[K"
+# Detection explains every buildpack's verdict; that is read only when none was found.
+_MAX_HELD_LINES = 2000
+
+
+class Console:
+    """Shows what happens. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        *,
+        progress: Progress = Progress.AUTO,
+        verbosity: Verbosity = Verbosity.NORMAL,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._verbosity = verbosity
+        if progress is Progress.AUTO:
+            terminal = self._err.isatty() and os.environ.get("TERM") != "dumb"
+            progress = Progress.TTY if terminal else Progress.PLAIN
+        self._progress = progress
+        self._color = progress is Progress.TTY and not os.environ.get("NO_COLOR")
+        self._lock = threading.RLock()
+        self._live = ""
+        self._held: deque[str] = deque(maxlen=_MAX_HELD_LINES)
+
+    @property
+    def verbose(self) -> bool:
+        """Was `-v` given?"""
+        return self._verbosity >= Verbosity.VERBOSE
+
+    @property
+    def color(self) -> bool:
+        """May colours be shown?"""
+        return self._color
+
+    def result(self, text: str) -> None:
+        """A line of the result, to standard output."""
+        with self._lock:
+            self._clear_live()
+            self._write(self._out, safe_text(text) + "\n")
+
+    def document(self, text: str) -> None:
+        """A whole document, to standard output."""
+        with self._lock:
+            self._write(self._out, text if text.endswith("\n") else text + "\n")
+
+    def program_line(self, stream: Stream, line: str) -> None:
+        """A line of a program that the user asked to run, to the same output that it used."""
+        with self._lock:
+            target = self._out if stream is Stream.STDOUT else self._err
+            self._write(target, safe_text(line, keep_color=target.isatty()) + "\n")
+
+    def step(self, text: str) -> None:
+        """Something begins that may take a while."""
+        self._tell("step", text, style=_BOLD)
+        self._show_live(text)
+
+    def note(self, text: str) -> None:
+        """Worth knowing, needs no action."""
+        self._tell("note", text)
+
+    def detail(self, text: str) -> None:
+        """Shown with `-v` only."""
+        if self.verbose:
+            self._tell("detail", text, style=_DIM)
+
+    def phase_started(self, phase: Phase) -> None:
+        """A phase's container is about to start."""
+        self._held.clear()
+        if self._progress is Progress.JSON:
+            self._event("phase-started", phase=str(phase))
+        self._show_live(f"{phase} …")
+
+    def phase_line(self, phase: Phase, stream: Stream, line: str) -> None:
+        """A line that a phase printed."""
+        if self._progress is Progress.JSON:
+            self._event("line", phase=str(phase), stream=str(stream), text=safe_text(line))
+            return
+        if self._verbosity is Verbosity.QUIET or (phase is not Phase.BUILD and not self.verbose):
+            self._held.append(line)
+            return
+        self._phase_text(phase, line)
+
+    def phase_finished(self, outcome: PhaseOutcome) -> None:
+        """A phase succeeded."""
+        self._held.clear()
+        if self._progress is Progress.JSON:
+            self._event("phase-finished", phase=str(outcome.phase), seconds=outcome.seconds)
+            return
+        self._line(f"{self._paint(_GREEN, f'{outcome.phase:<8}')} {outcome.seconds:6.2f} s")
+
+    def error(self, error: Error) -> None:
+        """The one message of a failure: what, the tool's own words, what to do."""
+        with self._lock:
+            self._clear_live()
+            if self._progress is Progress.JSON:
+                self._event(
+                    "error",
+                    message=error.message,
+                    details=list(error.details),
+                    hint=error.hint,
+                    exit_code=error.exit_code,
+                )
+                return
+            self._release_held()
+            self._write(self._err, f"{self._paint(_RED, 'error')}: {safe_text(error.message)}\n")
+            for line in error.details:
+                self._write(self._err, f"  {safe_text(line)}\n")
+            if error.hint:
+                self._write(self._err, f"{self._paint(_CYAN, 'hint')}: {safe_text(error.hint)}\n")
+
+    def failure(self, text: str) -> None:
+        """A last line for what is no `Error`: an interruption, a bug."""
+        with self._lock:
+            self._clear_live()
+            if self._progress is Progress.JSON:
+                self._event("error", message=text)
+            else:
+                self._write(self._err, f"{self._paint(_RED, 'error')}: {safe_text(text)}\n")
+
+    def _tell(self, kind: str, text: str, *, style: str = "") -> None:
+        if self._progress is Progress.JSON:
+            self._event(kind, text=text)
+        else:
+            self._line(self._paint(style, safe_text(text)) if style else safe_text(text))
+
+    def _line(self, text: str) -> None:
+        if self._verbosity is Verbosity.QUIET:
+            return
+        with self._lock:
+            live = self._live
+            self._clear_live()
+            self._write(self._err, text + "\n")
+            self._show_live(live)
+
+    def _phase_text(self, phase: Phase, line: str) -> None:
+        # The prefix also keeps a line from being a command to a CI system (`::set-env`, `##vso`).
+        prefix = self._paint(_DIM, f"[{phase}]")
+        self._line(f"{prefix} {safe_text(line, keep_color=self._color)}")
+
+    def _release_held(self) -> None:
+        """What a phase said before it failed, now that it matters."""
+        for line in self._held:
+            self._write(self._err, f"  {safe_text(line)}\n")
+        self._held.clear()
+
+    def _show_live(self, text: str) -> None:
+        if self._progress is not Progress.TTY or self._verbosity is Verbosity.QUIET or not text:
+            return
+        with self._lock:
+            self._live = text
+            self._write(self._err, f"{_ERASE_LINE}{self._paint(_DIM, safe_text(text)[:100])}")
+
+    def _clear_live(self) -> None:
+        if self._live:
+            self._live = ""
+            self._write(self._err, _ERASE_LINE)
+
+    def _event(self, kind: str, **fields: Any) -> None:
+        document: Mapping[str, Any] = {"event": kind, **fields}
+        with self._lock:
+            self._write(self._err, json.dumps(document) + "\n")
+
+    def _paint(self, style: str, text: str) -> str:
+        return f"{style}{text}{_RESET}" if self._color else text
+
+    @staticmethod
+    def _write(target: TextIO, text: str) -> None:
+        target.write(text)
+        target.flush()

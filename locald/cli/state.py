@@ -1,0 +1,61 @@
+"""What one run of the program has: its console and its folders."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+
+from locald.build.pipeline import Tools
+from locald.cli.console import Console, Progress, Verbosity
+from locald.paths import Paths
+from oci.process import CommandRunner
+from oci.skopeo import RegistryAccess, Skopeo
+from oci.store import ImageStore
+
+_current: "State | None" = None
+
+
+@dataclass
+class State:
+    """Set up by `main`, refined by the flags of a command."""
+
+    console: Console
+    paths: Paths
+
+    @classmethod
+    def start(cls) -> "State":
+        """The state of a new run, before any flag is read."""
+        global _current
+        _current = cls(console=Console(), paths=Paths.from_environment())
+        return _current
+
+    @staticmethod
+    def current() -> "State":
+        """The state of this run."""
+        return _current or State.start()
+
+    def configure(self, *, progress: Progress, quiet: bool, verbose: bool) -> None:
+        """Apply the output flags that every command shares."""
+        verbosity = Verbosity.NORMAL
+        if quiet:
+            verbosity = Verbosity.QUIET
+        if verbose:
+            verbosity = Verbosity.VERBOSE
+        self.console = Console(progress=progress, verbosity=verbosity)
+        logging.basicConfig(
+            level=logging.WARNING if not verbose else logging.INFO,
+            format="%(message)s",
+            stream=sys.stderr,
+            force=True,
+        )
+
+    @cached_property
+    def runner(self) -> CommandRunner:
+        """Starts child processes."""
+        return CommandRunner()
+
+    def tools(self, access: RegistryAccess | None = None) -> Tools:
+        """What builds need."""
+        skopeo = Skopeo(self.runner, access)
+        store = ImageStore(self.paths.ensure(self.paths.store), skopeo, on_wait=self.console.note)
+        return Tools(runner=self.runner, skopeo=skopeo, store=store, paths=self.paths)
