@@ -156,14 +156,23 @@ class StartedCommand:
         self._started = time.monotonic()
         self._process = _popen(command)
 
-    def finish(self, *, on_line: LineSink | None = None, check: bool = True) -> CommandResult:
-        """Await the end; the parameters are those of `CommandRunner.run`."""
+    def finish(
+        self,
+        *,
+        on_line: LineSink | None = None,
+        check: bool = True,
+        ask_to_stop: Callable[[], None] | None = None,
+    ) -> CommandResult:
+        """Await the end; the parameters are those of `CommandRunner.run`.
+
+        ask_to_stop: called in the place of SIGTERM when we are interrupted.
+        """
         command, process = self.command, self._process
         collector = _Collector(on_line)
         try:
             _pump(process, command, collector, self._started)
         except BaseException:
-            _stop(process, collector, command.stop_grace_seconds)
+            _stop(process, collector, command.stop_grace_seconds, ask_to_stop)
             raise
         finally:
             _close_pipes(process)
@@ -365,7 +374,10 @@ def _feed_stdin(pipe: IO[bytes], data: bytes) -> None:
 
 
 def _stop(
-    process: subprocess.Popen[bytes], collector: _Collector | None, grace_seconds: float
+    process: subprocess.Popen[bytes],
+    collector: _Collector | None,
+    grace_seconds: float,
+    ask: Callable[[], None] | None = None,
 ) -> None:
     """SIGTERM to the child's group, then SIGKILL to what is left after the grace time.
 
@@ -374,7 +386,10 @@ def _stop(
     """
     try:
         if grace_seconds > 0:
-            os.killpg(process.pid, signal.SIGTERM)
+            if ask is None:
+                os.killpg(process.pid, signal.SIGTERM)
+            else:
+                ask()
             if collector is None:
                 process.wait(timeout=grace_seconds)
             elif not _read_to_end(process, collector, time.monotonic() + grace_seconds):

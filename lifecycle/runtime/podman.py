@@ -82,6 +82,7 @@ class PodmanState:
             "--tmpdir", str(self.folder / "tmp"),
             "--storage-driver", "vfs",
             "--default-mounts-file", str(self.mounts_conf),
+            "--log-level", "error",
             *(("--runtime", self.runtime) if self.runtime else ()),
             *arguments,
         )  # fmt: skip
@@ -234,14 +235,21 @@ class PodmanSandbox:
             )
 
     def close(self) -> None:
-        """Forget podman's state; every container has ended, or is ended here."""
+        """Forget podman's state; every container has ended by now."""
         try:
-            if self._count:
-                folders = (str(self._scratch / "containers"), str(self._state.folder))
-                self._podman(*self._state.argv("unshare", "rm", "-rf", "--", *folders))
+            for folder in (self._scratch / "containers", self._state.folder):
+                self._delete(folder)
         finally:
             self._watchdog.abandon()
             shutil.rmtree(self._links, ignore_errors=True)
+
+    def _delete(self, folder: Path) -> None:
+        """Mostly all files are ours; podman is slow to start, so ask it only for the others."""
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            self.remove_tree(folder)
+            # What podman itself made again when it ended.
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _command(self, spec: ContainerSpec) -> Command:
         self._count += 1

@@ -16,14 +16,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle.runtime.container_files import ETC_FILES, write_container_files
+from lifecycle.runtime.filesystem import Filesystems
 from lifecycle.runtime.network import PrivateNetwork, require_tun
 from lifecycle.runtime.oci_config import Prepared, runtime_config
-from lifecycle.runtime.rootfs_lint import check_rootfs, linked_files
-from lifecycle.runtime.spec import ContainerSpec, Mount, Network, OverlayMount, RuntimeName
+from lifecycle.runtime.spec import ContainerSpec, Network, RuntimeName
 from oci.errors import ContainerError, Error, HostError
 from oci.idmap import IdMap, SubordinateIds
-from oci.overlay import Overlay, OverlayMounter
 from oci.process import Command, CommandRunner, LineSink, StartedCommand, missing_tool
 from oci.userns import UserNamespace
 
@@ -98,15 +96,11 @@ class RuncSandbox:
         self._runner = runner
         self._namespace = namespace
         self._state = scratch / "state"
-        self._containers = scratch / "containers"
-        mounts = scratch / "mounts"
         self._network_folder = scratch / "network"
-        for folder in (self._state, self._containers, mounts, self._network_folder):
+        for folder in (self._state, self._network_folder):
             folder.mkdir()
-        self._mounter = OverlayMounter(namespace, mounts)
-        self._overlays: dict[OverlayMount, Path] = {}
+        self._files = Filesystems(runner, namespace, scratch)
         self._private: PrivateNetwork | None = None
-        self._count = 0
         self._wanted: deque[ContainerSpec] = deque()
         self._ready: _Started | None = None
         self._preparing: threading.Thread | None = None
@@ -121,10 +115,10 @@ class RuncSandbox:
         """See `Sandbox.run`."""
         if spec.network is Network.PRIVATE:
             require_tun()
-        started = self._take_prepared(spec) or self._start(spec, gated=False)
+        prepared = self._take_prepared(spec)
+        self._publish(spec)
+        started = prepared or self._start(spec, gated=False)
         try:
-            if spec.ports and self._private is not None:
-                self._private.publish(spec.ports)
             if started.gate is not None:
                 os.write(started.gate, b"\n")
             self._prepare_next()
@@ -147,54 +141,29 @@ class RuncSandbox:
         self._discard_prepared()
         if self._private is not None:
             self._private.close()
-        if self._count:
-            # Without the mount namespace: there the mounted overlays would be in the way.
-            self._runner.run(Command(argv=self._remove_argv(self._containers)), check=False)
-
-    def _remove_argv(self, path: Path) -> tuple[str, ...]:
-        argv = self._namespace.argv("rm", "-rf", "--one-file-system", "--", str(path))
-        return tuple(word for word in argv if word != "--mount")
+        self._files.remove_containers()
 
     def _start(self, spec: ContainerSpec, *, gated: bool) -> _Started:
-        self._count += 1
-        folder = self._containers / f"{self._count}-{spec.name}"
-        (folder / "changes").mkdir(parents=True)
-        (folder / "files").mkdir()
-        files = write_container_files(spec, folder / "files")
-        overlays = tuple(
-            Mount(source=self._mounted(overlay), target=overlay.target) for overlay in spec.overlays
-        )
-        mounts = sorted_by_depth((*files, *overlays, *spec.mounts))
-        gate = _make_gate(folder) if gated else None
+        files = self._files.mount(spec)
+        gate = _make_gate(files.folder) if gated else None
         prepared = Prepared(
-            rootfs=self._root(spec, folder, mounts),
-            mounts=mounts,
+            rootfs=files.rootfs,
+            mounts=files.mounts,
             network_namespace=self._network(spec),
-            gate=_gate_argv(folder) if gated else (),
+            gate=_gate_argv(files.folder) if gated else (),
         )
         config = runtime_config(spec, IdMap(spec.user, spec.group), prepared)
-        (folder / "config.json").write_text(json.dumps(config))
-        argv = run_argv(state=self._state, container=folder, name=spec.name)
-        command = Command(
-            argv=self._namespace.argv(*argv), stop_grace_seconds=spec.stop_grace_seconds
+        (files.folder / "config.json").write_text(json.dumps(config))
+        argv = run_argv(state=self._state, container=files.folder, name=spec.name)
+        command = self._runner.begin(
+            Command(argv=self._namespace.argv(*argv), stop_grace_seconds=spec.stop_grace_seconds)
         )
-        return _Started(spec=spec, folder=folder, command=self._runner.begin(command), gate=gate)
+        return _Started(spec=spec, folder=files.folder, command=command, gate=gate)
 
-    def _root(self, spec: ContainerSpec, folder: Path, mounts: tuple[Mount, ...]) -> Path:
-        links = linked_files(spec.rootfs, ETC_FILES)
-        check_rootfs(spec.rootfs, (m.target for m in mounts if m.target not in links))
-        merged = self._mounter.mount(Overlay(lower=spec.rootfs, changes=folder / "changes"))
-        if links:
-            names = (str(merged / link.relative_to("/")) for link in links)
-            self._namespace.run("rm", "-f", "--", *names)
-        return merged
-
-    def _mounted(self, overlay: OverlayMount) -> Path:
-        if overlay not in self._overlays:
-            self._overlays[overlay] = self._mounter.mount(
-                Overlay(lower=overlay.lower, changes=overlay.scratch, hidden=overlay.hidden)
-            )
-        return self._overlays[overlay]
+    def _publish(self, spec: ContainerSpec) -> None:
+        self._network(spec)
+        if spec.ports and self._private is not None:
+            self._private.publish(spec.ports)
 
     def _network(self, spec: ContainerSpec) -> Path | None:
         if spec.network is not Network.PRIVATE:
@@ -244,11 +213,6 @@ class RuncSandbox:
     def _kill(self, started: _Started) -> None:
         argv = kill_argv(state=self._state, name=started.spec.name)
         self._namespace.run(*argv, check=False)
-
-
-def sorted_by_depth(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
-    """Outer targets before those inside them, otherwise in the given order."""
-    return tuple(sorted(mounts, key=lambda mount: len(mount.target.parts)))
 
 
 def _targets_can_be_swapped(spec: ContainerSpec) -> bool:

@@ -9,15 +9,17 @@ user namespace without capabilities is the wall; this filter makes the kernel be
       kernel code meant for root       memory, so it "does not exist" and libc falls back to clone
     not divided by namespaces        keyctl, add_key, request_key, bpf, perf_event_open, syslog,
                                        fanotify_init, lookup_dcookie, quotactl, acct
-    work for exploits of the kernel  userfaultfd, io_uring_*, vmsplice of AF_ALG and AF_VSOCK
-                                       sockets, process_vm_writev stays: ptrace rules it
+    where the kernel's faults were   userfaultfd, io_uring_*, sockets of AF_ALG and AF_VSOCK
     goes around path checks          open_by_handle_at (CVE-2014-9357 and others)
     other processes' inside          kcmp, pidfd_getfd, move_pages, migrate_pages
     the machine itself               reboot, kexec_*, *_module, swapon, swapoff, clock_settime,
                                        settimeofday, stime, iopl, ioperm, nfsservctl, vhangup
     a terminal's input queue         ioctl TIOCSTI, TIOCLINUX (CVE-2017-5226)
 
-The data is `seccomp.json`, in the OCI runtime specification's form, which podman reads too.
+Debuggers stay possible: ptrace reaches only the container's own processes.
+
+The data is `seccomp.json`, in the OCI runtime specification's form, which podman reads too;
+`lifecycle.runtime.bpf` makes of it what bubblewrap reads.
 """
 
 import json

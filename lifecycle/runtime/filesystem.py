@@ -1,0 +1,82 @@
+"""What a container in our own user namespace sees as its files: root, overlays, binds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle.runtime.container_files import ETC_FILES, write_container_files
+from lifecycle.runtime.rootfs_lint import check_rootfs, linked_files
+from lifecycle.runtime.spec import ContainerSpec, Mount, OverlayMount
+from oci.overlay import Overlay, OverlayMounter
+from oci.process import Command, CommandRunner
+from oci.userns import UserNamespace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filesystem:
+    """One container's files, mounted.
+
+    folder: a folder of this container's own, for the runtime's files.
+    rootfs: its root, a throwaway overlay, as processes in the namespace see it.
+    mounts: all that is bound into it, outer targets first.
+    """
+
+    folder: Path
+    rootfs: Path
+    mounts: tuple[Mount, ...]
+
+
+class Filesystems:
+    """Those of one sandbox. A spec's overlay is mounted once, and bound into each container."""
+
+    def __init__(self, runner: CommandRunner, namespace: UserNamespace, scratch: Path) -> None:
+        self._runner = runner
+        self._namespace = namespace
+        self._containers = scratch / "containers"
+        mounts = scratch / "mounts"
+        for folder in (self._containers, mounts):
+            folder.mkdir()
+        self._mounter = OverlayMounter(namespace, mounts)
+        self._overlays: dict[OverlayMount, Path] = {}
+        self._count = 0
+
+    def mount(self, spec: ContainerSpec) -> Filesystem:
+        """Check the image, mount its overlays, write our own files."""
+        self._count += 1
+        folder = self._containers / f"{self._count}-{spec.name}"
+        for name in ("changes", "files"):
+            (folder / name).mkdir(parents=True)
+        files = write_container_files(spec, folder / "files")
+        overlays = tuple(
+            Mount(source=self._mounted(overlay), target=overlay.target) for overlay in spec.overlays
+        )
+        mounts = sorted_by_depth((*files, *overlays, *spec.mounts))
+        return Filesystem(folder=folder, rootfs=self._root(spec, folder, mounts), mounts=mounts)
+
+    def remove_containers(self) -> None:
+        """Delete the containers' own folders, in which files may belong to subordinate ids."""
+        if self._count:
+            argv = self._namespace.argv("rm", "-rf", "--", str(self._containers))
+            # Not in the mount namespace: there the mounted overlays would be in the way.
+            outside = tuple(word for word in argv if word != "--mount")
+            self._runner.run(Command(argv=outside), check=False)
+
+    def _root(self, spec: ContainerSpec, folder: Path, mounts: tuple[Mount, ...]) -> Path:
+        links = linked_files(spec.rootfs, ETC_FILES)
+        check_rootfs(spec.rootfs, (m.target for m in mounts if m.target not in links))
+        merged = self._mounter.mount(Overlay(lower=spec.rootfs, changes=folder / "changes"))
+        if links:
+            names = (str(merged / link.relative_to("/")) for link in links)
+            self._namespace.run("rm", "-f", "--", *names)
+        return merged
+
+    def _mounted(self, overlay: OverlayMount) -> Path:
+        if overlay not in self._overlays:
+            self._overlays[overlay] = self._mounter.mount(
+                Overlay(lower=overlay.lower, changes=overlay.scratch, hidden=overlay.hidden)
+            )
+        return self._overlays[overlay]
+
+
+def sorted_by_depth(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+    """Outer targets before those inside them, otherwise in the given order."""
+    return tuple(sorted(mounts, key=lambda mount: len(mount.target.parts)))

@@ -1,0 +1,141 @@
+"""Which runtime this host can use: runc, else podman, else bubblewrap. Found out by trying.
+
+In the good case that costs one user namespace, about 10 ms.
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from lifecycle.runtime.bubblewrap import BubblewrapRuntime
+from lifecycle.runtime.podman import PodmanRuntime
+from lifecycle.runtime.runc import RuncRuntime
+from lifecycle.runtime.spec import ContainerRuntime, RuntimeName
+from oci.errors import CommandError, Error, HostError
+from oci.idmap import SubordinateIds
+from oci.process import Command, CommandRunner, missing_tool
+from oci.userns import UserNamespace
+
+_WHOLE_MAP = ["0", "0", "4294967295"]
+
+# Can a new /proc be mounted below podman's user namespace? Not inside an ordinary container.
+_PODMAN_PROBE = ("unshare", "unshare", "--mount", "--pid", "--fork", "--mount-proc", "true")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The runtime to use, and one sentence that says why."""
+
+    runtime: ContainerRuntime
+    reason: str
+
+
+def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Selection:
+    """The requested runtime, or the best one here.
+
+    Raises HostError when the requested one, or every one, cannot work on this host, and for the
+    host's real root: what a buildpack does must never be done as root.
+    """
+    refuse_real_root(os.getuid(), Path("/proc/self/uid_map").read_text())
+    if requested is not None:
+        _probe(requested, runner)
+        return Selection(
+            runtime=_make(requested, runner), reason=f"{requested}, because it was asked for"
+        )
+    obstacles: list[Error] = []
+    for name in RuntimeName:
+        try:
+            _probe(name, runner)
+        except Error as error:
+            obstacles.append(error)
+            continue
+        return Selection(runtime=_make(name, runner), reason=_reason(name, obstacles))
+    raise HostError(
+        "no container runtime can work on this host",
+        details=[error.message for error in obstacles],
+        hint=next((error.hint for error in obstacles if error.hint), "see `locald doctor`"),
+    )
+
+
+def refuse_real_root(uid: int, uid_map: str) -> None:
+    """Raise HostError for uid 0, unless it is only the root of a user namespace.
+
+    uid_map: the text of /proc/self/uid_map.
+    """
+    if uid == 0 and uid_map.split() == _WHOLE_MAP:
+        raise HostError(
+            "locald does not run as root: the container's user would be this host's root",
+            hint="run it as an ordinary user; an account for it is made with: "
+            "sudo useradd --create-home locald",
+        )
+
+
+def _make(name: RuntimeName, runner: CommandRunner) -> ContainerRuntime:
+    match name:
+        case RuntimeName.RUNC:
+            return RuncRuntime(runner)
+        case RuntimeName.PODMAN:
+            return PodmanRuntime(runner)
+        case RuntimeName.BUBBLEWRAP:
+            return BubblewrapRuntime(runner)
+        case _:
+            assert_never(name)
+
+
+def _probe(name: RuntimeName, runner: CommandRunner) -> None:
+    """Raise an Error that says what is missing for a runtime."""
+    if shutil.which(name) is None:
+        raise missing_tool(name)
+    match name:
+        case RuntimeName.RUNC:
+            with UserNamespace(runner, ids=_subordinate_ids(name)):
+                pass
+        case RuntimeName.PODMAN:
+            _subordinate_ids(name)
+            _probe_podman(runner)
+        case RuntimeName.BUBBLEWRAP:
+            try:
+                with UserNamespace(runner, ids=None):
+                    pass
+            except HostError:
+                with UserNamespace(runner, ids=None, own_pids=False):
+                    pass
+        case _:
+            assert_never(name)
+
+
+def _subordinate_ids(name: RuntimeName) -> SubordinateIds:
+    ids = SubordinateIds.of_current_user()
+    if not ids.usable:
+        raise HostError(
+            f"{name} needs 65536 subordinate ids, which this user does not have",
+            hint="give it a range: sudo usermod --add-subuids 100000-165535 "
+            "--add-subgids 100000-165535 $USER",
+        )
+    for tool in ("newuidmap", "newgidmap"):
+        if shutil.which(tool) is None:
+            raise missing_tool(tool)
+    return ids
+
+
+def _probe_podman(runner: CommandRunner) -> None:
+    with tempfile.TemporaryDirectory(prefix="locald-") as folder:
+        state = ("--root", f"{folder}/root", "--runroot", f"{folder}/run")
+        argv = ("podman", *state, "--storage-driver", "vfs", *_PODMAN_PROBE)
+        try:
+            runner.run(Command(argv=argv))
+        except CommandError as error:
+            raise HostError(
+                "podman cannot make a container on this host",
+                details=error.details,
+                hint="`podman unshare true` shows what is wrong; inside a container use "
+                "--runtime bwrap",
+            ) from error
+
+
+def _reason(name: RuntimeName, obstacles: list[Error]) -> str:
+    because = "; ".join(error.message for error in obstacles)
+    return f"{name}, because {because}" if because else f"{name}, the fastest, works on this host"
