@@ -95,10 +95,13 @@ def layout_subpath(reference: Reference) -> PurePosixPath:
 
     Tag:    docker.io/library/app:1.2   -> index.docker.io/library/app/1.2
     Digest: ghcr.io/acme/app@sha256:ab… -> ghcr.io/acme/app/sha256/ab…
+    Podman: localhost/app:1.2             -> index.docker.io/localhost/app/1.2
     Source: CNB platform spec 0.15, "Map an image reference to a path in the layout directory".
+    The lifecycle does not know `localhost` without a port as a registry.
     """
-    registry = "index.docker.io" if reference.registry == DOCKER_HUB else reference.registry
-    root = PurePosixPath(registry, reference.repository)
+    prefixes = {DOCKER_HUB: "index.docker.io", LOCALHOST: f"index.docker.io/{LOCALHOST}"}
+    prefix = prefixes.get(reference.registry, reference.registry)
+    root = PurePosixPath(prefix, reference.repository)
     if reference.digest is not None:
         return root / "sha256" / reference.digest.hex
     return root / (reference.tag or DEFAULT_TAG)

@@ -7,9 +7,12 @@ carriage returns that overwrite a line, bidirectional marks. Colours may stay on
 import re
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
-# CSI …, OSC … BEL or ST, and the two-character escapes.
+# CSI …; OSC … up to BEL or ST; DCS, SOS, PM and APC; the two-character escapes.
 _ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?|\x1b."
+    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"
+    r"|\x1b."
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SPLIT = re.compile(r"(\x1b\[[0-9;]*m)")
