@@ -5,6 +5,7 @@ manifests and configurations only, and it would decompress every layer that it f
 previous image it reads one layer, the bill of materials.
 """
 
+import shutil
 from pathlib import Path
 
 from lifecycle.app_image import sbom_layer
@@ -24,7 +25,8 @@ def place_previous_image(layout_dir: Path, stored: StoredImage) -> None:
     layout = _place(layout_dir, PREVIOUS_IMAGE, stored)
     sbom = sbom_layer(stored)
     if sbom is not None and stored.layout.has_blob(sbom):
-        layout.blob_path(sbom).symlink_to(stored.layout.blob_path(sbom))
+        # A copy: small, and the export phase can write where this is.
+        shutil.copyfile(stored.layout.blob_path(sbom), layout.blob_path(sbom))
 
 
 def exported_layout(layout_dir: Path) -> Layout:
