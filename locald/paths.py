@@ -1,5 +1,6 @@
 """Every folder that locald keeps on this host, decided in one place."""
 
+import errno
 import os
 import pwd
 from collections.abc import Mapping
@@ -136,6 +137,8 @@ def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
 def _make_private(folder: Path) -> None:
     """mkdir -p, every new folder 0700 whatever the umask (`Path.mkdir` gives parents 0777)."""
     if not folder.is_dir():
+        if folder.exists():
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
         if folder.parent != folder:
             _make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)

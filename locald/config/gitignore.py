@@ -112,8 +112,8 @@ def _translate(body: str, line: str) -> str:
 
 
 def _component(part: str, line: str) -> str:
-    """One path component; `*` and `?` never match a slash."""
-    regex, index = "", 0
+    """One path component, never empty; `*` and `?` never match a slash."""
+    regex, index = "(?=[^/])" if part.startswith("*") else "", 0
     while index < len(part):
         char = part[index]
         index += 1

@@ -41,7 +41,7 @@ def read_project_files(folder: Path) -> ProjectFiles:
         next(absolute.iterdir(), None)
     except FileNotFoundError as error:
         raise UsageError(f"{folder}: no such folder") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise UsageError(f"{folder}: cannot be read: {why}") from error
     files = ProjectFiles(folder=absolute)
@@ -70,7 +70,11 @@ def inside(path: Path, folder: Path, *, text: str) -> Path:
     """`path`, unless it leads out of the project (links followed): a project's file, which may
     come from a stranger, must not reach the user's other files. Raises UsageError.
     """
-    if not path.resolve().is_relative_to(folder):
+    try:
+        within = path.resolve().is_relative_to(folder)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise UsageError(f"{text[:200]!r} cannot be found: {error}") from error
+    if not within:
         raise UsageError(
             f"{text[:200]} is outside the project",
             hint="a project's file can only name what is inside it; use the command line instead",

@@ -154,7 +154,12 @@ class _Resolution:
         """[project] name, else the folder's. (project.toml's name is prose, not a name.)"""
         if self.files.locald is not None and self.files.locald.project.name:
             self.origins["project_name"] = f"{self._locald_label}: project.name"
-            return self.files.locald.project.name
+            name = self.files.locald.project.name
+            if not name.isprintable():
+                raise ConfigError(
+                    f"{self._locald_label}: project.name: holds characters that cannot be shown"
+                )
+            return name
         self.origins["project_name"] = "the folder's name"
         return self.folder.name or "app"
 

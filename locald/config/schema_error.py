@@ -45,7 +45,7 @@ def _mismatches(value: object, kind: inspect.Type, at: str) -> Iterator[Mismatch
         case _ if not _fits(value, kind):
             found = _value_name(value)
             expected = _type_name(kind)
-            if isinstance(value, str) == isinstance(kind, inspect.StrType):
+            if _shape_fits(value, kind):
                 expected = _limits(kind) or expected
             yield Mismatch(f"{at or 'file'}: expected {expected}, found {found}")
         case _:
@@ -70,7 +70,9 @@ def _union(value: object, kind: inspect.UnionType, at: str) -> Iterator[Mismatch
     shapes = [member for member in kind.types if _shape_fits(value, member)]
     if not shapes:
         names = [_type_name(m) for m in kind.types if not isinstance(m, inspect.NoneType)]
-        expected = " or ".join(dict.fromkeys(names))
+        *others, last = dict.fromkeys(names)
+        expected = f"{', '.join(others)} or {last}" if others else last
+        expected = expected.replace("true or false, ", "true, false, ")
         yield Mismatch(f"{at or 'file'}: expected {expected}, found {_value_name(value)}")
     elif not any(next(_mismatches(value, member, at), None) is None for member in shapes):
         yield from _mismatches(value, shapes[0], at)
@@ -92,8 +94,10 @@ def _shape_fits(value: object, kind: inspect.Type) -> bool:
             return isinstance(value, Mapping)
         case inspect.ListType() | inspect.VarTupleType():
             return isinstance(value, list | tuple)
-        case inspect.EnumType() | inspect.LiteralType():
+        case inspect.EnumType() | inspect.LiteralType() | inspect.StrType():
             return isinstance(value, str)
+        case inspect.IntType():
+            return isinstance(value, int) and not isinstance(value, bool)
         case _:
             return _fits(value, kind)
 
