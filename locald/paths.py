@@ -130,7 +130,15 @@ def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
     base = environ.get(variable, "")
     if base.startswith("/"):
         return Path(base, _NAME)
-    home = environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    home = environ.get("HOME", "")
+    if not home:
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError as error:
+            raise StorageError(
+                f"{variable} and HOME are not set, and user {os.getuid()} has no home",
+                hint=f"set HOME, or {DATA_VARIABLE}, {CACHE_VARIABLE} and {CONFIG_VARIABLE}",
+            ) from error
     return Path(home, default, _NAME).absolute()
 
 

@@ -1,4 +1,5 @@
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -42,15 +43,22 @@ def test_the_xdg_folders_are_the_default() -> None:
     assert paths.runtime_dir == Path("/run/user/1/locald")
 
 
-def test_without_home_the_password_file_tells() -> None:
-    assert Paths.from_environment({}).data_dir.is_absolute()
+def test_without_home_the_password_file_tells_or_the_variables_are_named() -> None:
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        with pytest.raises(StorageError) as caught:
+            Paths.from_environment({})
+        assert "LOCALD_DATA_DIR" in caught.value.hint
+    else:
+        assert Paths.from_environment({}).data_dir == Path(home, ".local/share/locald")
 
 
 def test_a_relative_variable_starts_at_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Paths.from_environment({"LOCALD_DATA_DIR": "d"}).data_dir == tmp_path / "d"
+    assert Paths.from_environment({"LOCALD_DATA_DIR": "d", "HOME": "/x"}).data_dir == tmp_path / "d"
 
 
 def test_new_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
@@ -68,7 +76,11 @@ def test_new_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_names_the_variable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     paths = Paths.from_environment(
-        {"LOCALD_DATA_DIR": str(tmp_path / "file/x"), "LOCALD_CACHE_DIR": str(tmp_path / "file/c")}
+        {
+            "LOCALD_DATA_DIR": str(tmp_path / "file/x"),
+            "LOCALD_CACHE_DIR": str(tmp_path / "file/c"),
+            "HOME": "/x",
+        }
     )
     with pytest.raises(StorageError) as caught:
         paths.ensure(paths.store)
