@@ -6,7 +6,6 @@ left are files.
 """
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from locald.paths import Paths
 from oci.idmap import SubordinateIds
 from oci.locks import exclusive
 from oci.process import CommandRunner
+from oci.removal import remove_tree
 from oci.userns import UserNamespace
 
 log = logging.getLogger(__name__)
@@ -63,8 +63,7 @@ def _in_use(folder: Path) -> bool:
 
 def remove(folder: Path, runner: CommandRunner) -> None:
     """Delete a folder of a build, also where its files belong to subordinate ids."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if not folder.exists():
+    if remove_tree(folder):
         return
     ids = SubordinateIds.of_current_user()
     with UserNamespace(runner, ids=ids if ids.usable else None, own_pids=False) as namespace:
