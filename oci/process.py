@@ -9,6 +9,7 @@ import logging
 import os
 import selectors
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -41,6 +42,9 @@ _PASSED_VARIABLES = frozenset(
         "STORAGE_DRIVER", "STORAGE_OPTS", "DBUS_SESSION_BUS_ADDRESS",
     }
 )  # fmt: skip
+
+# Where some distributions keep runc and others, though ordinary users have no use of the rest.
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 # Where a tool comes from, told when it is missing.
 _PACKAGES = {
@@ -108,12 +112,20 @@ class CommandResult:
 
 
 def base_environment() -> dict[str, str]:
-    """The allow-listed part of this process's environment."""
-    return {
+    """The allow-listed part of this process's environment, with a PATH that has every tool."""
+    passed = {
         name: value
         for name, value in os.environ.items()
         if name in _PASSED_VARIABLES or name.startswith("LC_")
     }
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    missing = (folder for folder in _SYSTEM_FOLDERS if folder not in folders)
+    return {**passed, "PATH": os.pathsep.join((*folders, *missing))}
+
+
+def find_tool(tool: str) -> str | None:
+    """Where an executable is, on the PATH that commands get."""
+    return shutil.which(tool, path=base_environment()["PATH"])
 
 
 def missing_tool(tool: str) -> HostError:

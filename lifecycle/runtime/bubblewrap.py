@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import platform
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -27,7 +26,7 @@ from lifecycle.runtime.seccomp import profile
 from lifecycle.runtime.spec import ContainerSpec, Mount, Network, RuntimeName
 from oci.errors import ContainerError, HostError
 from oci.idmap import IdMap
-from oci.process import Command, CommandResult, CommandRunner, LineSink, missing_tool
+from oci.process import Command, CommandResult, CommandRunner, LineSink, find_tool, missing_tool
 from oci.userns import UserNamespace
 
 log = logging.getLogger(__name__)
@@ -100,7 +99,7 @@ class BubblewrapRuntime:
     @contextmanager
     def open(self, scratch: Path) -> Iterator["BubblewrapSandbox"]:
         """See `ContainerRuntime.open`."""
-        if shutil.which("bwrap") is None:
+        if find_tool("bwrap") is None:
             raise missing_tool("bwrap")
         program = bpf_program(profile(), platform.machine())
         with ExitStack() as stack:

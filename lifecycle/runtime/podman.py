@@ -26,7 +26,7 @@ from lifecycle.runtime.spec import ContainerSpec, Mount, Network, OverlayMount, 
 from oci.errors import ContainerError, HostError
 from oci.idmap import IdMap, SubordinateIds
 from oci.overlay import prepare_upper
-from oci.process import Command, CommandResult, CommandRunner, LineSink, missing_tool
+from oci.process import Command, CommandResult, CommandRunner, LineSink, find_tool, missing_tool
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class PodmanRuntime:
     @contextmanager
     def open(self, scratch: Path) -> Iterator["PodmanSandbox"]:
         """See `ContainerRuntime.open`."""
-        if shutil.which("podman") is None:
+        if find_tool("podman") is None:
             raise missing_tool("podman")
         if not SubordinateIds.of_current_user().usable:
             raise HostError(
@@ -194,7 +194,7 @@ class PodmanSandbox:
         self._scratch = scratch
         self._count = 0
         # crun refuses some cgroup layouts that runc takes.
-        runtime = "runc" if shutil.which("runc") else None
+        runtime = "runc" if find_tool("runc") else None
         self._state = PodmanState(folder=scratch / "podman", runtime=runtime)
         self._state.folder.mkdir()
         self._state.containers_conf.write_text(_CONTAINERS_CONF)

@@ -8,7 +8,6 @@ a FIFO. So the next phase's namespaces, mounts and filters are made while the pr
 import json
 import logging
 import os
-import shutil
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from lifecycle.runtime.oci_config import Prepared, runtime_config
 from lifecycle.runtime.spec import ContainerSpec, Network, RuntimeName
 from oci.errors import ContainerError, Error, HostError
 from oci.idmap import IdMap, SubordinateIds
-from oci.process import Command, CommandRunner, LineSink, StartedCommand, missing_tool
+from oci.process import Command, CommandRunner, LineSink, StartedCommand, find_tool, missing_tool
 from oci.userns import UserNamespace
 
 log = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ class RuncRuntime:
     @contextmanager
     def open(self, scratch: Path) -> Iterator["RuncSandbox"]:
         """See `ContainerRuntime.open`."""
-        if shutil.which("runc") is None:
+        if find_tool("runc") is None:
             raise missing_tool("runc")
         ids = SubordinateIds.of_current_user()
         if not ids.usable:
@@ -232,7 +231,7 @@ def _make_gate(folder: Path) -> int:
 
 
 def _gate_argv(folder: Path) -> tuple[str, ...]:
-    return (shutil.which("head") or "/usr/bin/head", "-c", "1", str(folder / "gate"))
+    return (find_tool("head") or "/usr/bin/head", "-c", "1", str(folder / "gate"))
 
 
 def _close_gate(started: _Started) -> None:

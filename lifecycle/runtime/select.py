@@ -4,7 +4,6 @@ In the good case that costs one user namespace, about 10 ms.
 """
 
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from lifecycle.runtime.runc import RuncRuntime
 from lifecycle.runtime.spec import ContainerRuntime, RuntimeName
 from oci.errors import CommandError, Error, HostError
 from oci.idmap import SubordinateIds
-from oci.process import Command, CommandRunner, missing_tool
+from oci.process import Command, CommandRunner, find_tool, missing_tool
 from oci.userns import UserNamespace
 
 _WHOLE_MAP = ["0", "0", "4294967295"]
@@ -87,7 +86,7 @@ def _make(name: RuntimeName, runner: CommandRunner) -> ContainerRuntime:
 
 def _probe(name: RuntimeName, runner: CommandRunner) -> None:
     """Raise an Error that says what is missing for a runtime."""
-    if shutil.which(name) is None:
+    if find_tool(name) is None:
         raise missing_tool(name)
     match name:
         case RuntimeName.RUNC:
@@ -116,7 +115,7 @@ def _subordinate_ids(name: RuntimeName) -> SubordinateIds:
             "--add-subgids 100000-165535 $USER",
         )
     for tool in ("newuidmap", "newgidmap"):
-        if shutil.which(tool) is None:
+        if find_tool(tool) is None:
             raise missing_tool(tool)
     return ids
 
