@@ -187,11 +187,17 @@ cache_keep() {
 }
 
 # toolchain_open NAME VERSION: the directory of a toolchain, in $TOOLCHAIN; fails if the toolchain has yet to be put
-# there, which is done into $TOOLCHAIN_NEW and ended by toolchain_close.
+# there, which is done into $TOOLCHAIN_NEW and ended by toolchain_close. Where a toolchain is seldom needed, set
+# TRANSIENT=yes: fetching it again then costs less than restoring it in every build.
+TRANSIENT=''
 toolchain_open() {
 	if persistent; then
 		TOOLCHAIN=$LOCALD_BUILD_CACHE/$BUILDPACK_NAME/toolchains/$1/$2
 		TOOLCHAIN_NEW=$LOCALD_BUILD_CACHE/$BUILDPACK_NAME/toolchains/$1/.new
+		if [[ -d $TOOLCHAIN ]]; then return 0; fi
+	elif [[ -n $TRANSIENT ]]; then
+		TOOLCHAIN=/tmp/locald-toolchains/$1-$2
+		TOOLCHAIN_NEW=/tmp/locald-toolchains/.new
 		if [[ -d $TOOLCHAIN ]]; then return 0; fi
 	else
 		TOOLCHAIN=$LAYERS_DIR/$1-toolchain
@@ -212,7 +218,7 @@ toolchain_close() {
 	local old
 	if persistent; then
 		for old in "${TOOLCHAIN%/*}"/*; do chmod -R u+w "$old" && rm -rf "$old"; done
-	else
+	elif [[ -z $TRANSIENT ]]; then
 		rm -rf "$TOOLCHAIN"
 		write_layer "$1-toolchain" cache "key=$2"
 	fi
