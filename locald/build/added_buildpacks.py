@@ -6,8 +6,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lifecycle.builder import BuilderImage
+from lifecycle.buildpack import Buildpack, ModuleKind
+from lifecycle.buildpack_source import buildpacks_at_path
 from lifecycle.module import folder_name
-from locald.config.request import BuildpackId, BuildpackPath, BuildpackSource
+from locald.config.buildpack_source import BuildpackId, BuildpackSource
 from oci.errors import ImageError
 
 
@@ -32,10 +34,25 @@ def add_buildpacks(
         if isinstance(source, BuildpackId):
             group.append({"id": source.id, "version": _version(source, builder)})
             continue
-        folder, module_id, version = _from_path(source, scratch)
-        folders[folder] = PurePosixPath(folder_name(module_id), version)
-        group.append({"id": module_id, "version": version})
+        scratch.mkdir(exist_ok=True)
+        modules = buildpacks_at_path(source.path, scratch=scratch)
+        for module in modules:
+            _check_mountable(module)
+            module.check_api(builder.buildpack_apis, lifecycle_version=builder.lifecycle_version)
+            folders[module.folder] = PurePosixPath(folder_name(module.id), module.version)
+        group.append({"id": modules[0].id, "version": modules[0].version})
     return AddedBuildpacks(folders=folders, order=(tuple(group),) if group else ())
+
+
+def _check_mountable(module: Buildpack) -> None:
+    if module.kind is not ModuleKind.BUILDPACK:
+        raise ImageError(f"--buildpack {module.folder}: this is an image extension, no buildpack")
+    if module.leaves:
+        # Copying what a link points at could hand the build a file that nobody meant to give.
+        raise ImageError(
+            f"--buildpack {module.folder}: links in it lead out of the folder",
+            hint="give a folder or an archive that holds all of its files",
+        )
 
 
 def _version(source: BuildpackId, builder: BuilderImage) -> str:
@@ -59,7 +76,3 @@ def _version(source: BuildpackId, builder: BuilderImage) -> str:
             hint=f"choose one: {', '.join(f'{source.id}@{v}' for v in versions)}",
         )
     return versions[0]
-
-
-def _from_path(source: BuildpackPath, scratch: Path) -> tuple[Path, str, str]:
-    raise ImageError(f"--buildpack {source.path}: not available ({scratch})")

@@ -231,6 +231,8 @@ def build_command(
         platform=platform,
     )
     for request in read_requests(flags, state.paths):
+        for note in request.notes:
+            state.console.note(note)
         for name, origin in request.origins.items():
             state.console.detail(f"{name}: from {origin}")
         result = build(request, state.tools(), state.console)
