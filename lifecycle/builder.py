@@ -40,8 +40,8 @@ class ApiVersions(msgspec.Struct, frozen=True):
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Both lists; the lifecycle still speaks what it calls deprecated."""
-        return (*(self.deprecated or ()), *(self.supported or ()))
+        """Both lists (`supported` may repeat what is deprecated): it still speaks those."""
+        return tuple(dict.fromkeys((*(self.deprecated or ()), *(self.supported or ()))))
 
 
 class LifecycleApis(msgspec.Struct, frozen=True):
