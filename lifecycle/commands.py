@@ -38,7 +38,8 @@ def phase_command(phase: Phase, inputs: LifecycleInputs) -> PhaseCommand:
             assert_never(phase)
     argv = (
         str(inputs.paths.lifecycle / phase.binary),
-        "-log-level", inputs.log_level,
+        # See build_log: only then does the builder say which buildpack runs.
+        "-log-level", "debug" if phase is Phase.BUILD else "info",
         *(() if inputs.color else ("-no-color",)),
         "-layers", str(inputs.paths.layers),
         *tail,

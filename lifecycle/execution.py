@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lifecycle.build_log import BuildLog
 from lifecycle.commands import PhaseCommand, phase_command
 from lifecycle.errors import PhaseError
 from lifecycle.inputs import LifecycleInputs
@@ -15,7 +16,21 @@ from lifecycle.runtime.spec import ContainerSpec, Network, Sandbox
 from lifecycle.workspace import Workspace
 from oci.process import Stream
 
-PhaseLine = Callable[[Phase, Stream, str], None]
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseLine:
+    """A line that a phase printed. Foreign text: it may hold anything.
+
+    internal: the lifecycle talking to itself, for people who look into it.
+    """
+
+    phase: Phase
+    stream: Stream
+    text: str
+    internal: bool = False
+
+
+PhaseLineSink = Callable[[PhaseLine], None]
 
 _KEPT_LINES = 40
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -62,18 +77,21 @@ class Execution:
             hostname="locald",
         )
 
-    def run(self, phase: Phase, sandbox: Sandbox, on_line: PhaseLine) -> PhaseOutcome:
+    def run(self, phase: Phase, sandbox: Sandbox, on_line: PhaseLineSink) -> PhaseOutcome:
         """Run a phase; raises PhaseError with its own exit code when it fails."""
         kept: deque[str] = deque(maxlen=_KEPT_LINES)
+        log = BuildLog()
 
-        def receive(stream: Stream, line: str) -> None:
-            kept.append(_COLOR.sub("", line))
-            on_line(phase, stream, line)
+        def receive(stream: Stream, text: str) -> None:
+            plain = _COLOR.sub("", text)
+            kept.append(plain)
+            internal = phase is Phase.BUILD and not log.visible(plain)
+            on_line(PhaseLine(phase=phase, stream=stream, text=text, internal=internal))
 
         started = time.monotonic()
         exit_code = sandbox.run(self.spec(phase), on_line=receive)
         if exit_code != 0:
-            raise _failure(phase, exit_code, tuple(kept))
+            raise _failure(phase, exit_code, tuple(kept), log.buildpack)
         return PhaseOutcome(phase=phase, seconds=time.monotonic() - started)
 
     def _environment(self, command: PhaseCommand) -> dict[str, str]:
@@ -81,13 +99,16 @@ class Execution:
         return {**self.image_env, **proxies, **command.env}
 
 
-def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...]) -> PhaseError:
-    """Name the buildpack that failed, as the lifecycle's last words do."""
-    if phase is Phase.BUILD:
-        for line in reversed(lines):
-            match = re.search(r"failed to build: (?:running build: )?(.*)", line)
-            if match:
-                return PhaseError(phase, exit_code, subject=match.group(1))
+def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...], buildpack: str) -> PhaseError:
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    if phase is Phase.BUILD and buildpack:
+        return PhaseError(
+            phase,
+            exit_code,
+            subject=f"the buildpack {buildpack} failed",
+            details=errors[-3:],
+            hint="its output stands above",
+        )
     if phase is Phase.DETECT and exit_code in (20, 21):
         return PhaseError(
             phase,
@@ -95,5 +116,4 @@ def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...]) -> PhaseError
             hint="each buildpack's reason stands above; "
             "name one with --buildpack, or choose another --builder",
         )
-    errors = [line for line in lines if "ERROR" in line]
     return PhaseError(phase, exit_code, details=errors[-3:])

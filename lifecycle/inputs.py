@@ -68,5 +68,4 @@ class LifecycleInputs:
     skip_layers: bool
     process_type: str | None
     exec_env: str
-    log_level: str = "info"
     color: bool = False

@@ -2,9 +2,8 @@
 
 from typing import Protocol
 
-from lifecycle.execution import PhaseOutcome
+from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
-from oci.process import Stream
 
 
 class BuildObserver(Protocol):
@@ -26,8 +25,8 @@ class BuildObserver(Protocol):
         """A phase's container is about to start."""
         ...
 
-    def phase_line(self, phase: Phase, stream: Stream, line: str) -> None:
-        """A line that the phase printed. Foreign text: it may hold anything."""
+    def phase_line(self, line: PhaseLine) -> None:
+        """A phase printed something."""
         ...
 
     def phase_finished(self, outcome: PhaseOutcome) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Any, TextIO
 
-from lifecycle.execution import PhaseOutcome
+from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
 from locald.cli.safe_text import safe_text
 from oci.errors import Error
@@ -117,15 +117,18 @@ class Console:
             self._event("phase-started", phase=str(phase))
         self._show_live(f"{phase} …")
 
-    def phase_line(self, phase: Phase, stream: Stream, line: str) -> None:
-        """A line that a phase printed."""
+    def phase_line(self, line: PhaseLine) -> None:
+        """A phase printed something."""
         if self._progress is Progress.JSON:
-            self._event("line", phase=str(phase), stream=str(stream), text=safe_text(line))
+            fields = {"stream": str(line.stream), "text": safe_text(line.text)}
+            self._event("line", phase=str(line.phase), internal=line.internal, **fields)
             return
-        if self._verbosity is Verbosity.QUIET or (phase is not Phase.BUILD and not self.verbose):
-            self._held.append(line)
+        hidden = line.internal or line.phase is not Phase.BUILD
+        if self._verbosity is Verbosity.QUIET or (hidden and not self.verbose):
+            if not line.internal:
+                self._held.append(line.text)
             return
-        self._phase_text(phase, line)
+        self._phase_text(line.phase, line.text)
 
     def phase_finished(self, outcome: PhaseOutcome) -> None:
         """A phase succeeded."""
