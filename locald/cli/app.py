@@ -1,5 +1,6 @@
 """The command line. `main` is the only place that turns an error into text and an exit code."""
 
+import importlib
 import logging
 import os
 import platform
@@ -14,10 +15,16 @@ from types import FrameType
 import typer
 
 from locald import __version__
-from locald.cli.build import build_command
 from locald.cli.console import Console
 from locald.cli.state import State
 from oci.errors import Error, Interrupted, StorageError
+
+# Name → the module whose `register` adds it, in the order of the help. Only the command that
+# is asked for is imported, which keeps the start short.
+_COMMANDS = {
+    "build": "locald.cli.build",
+    "builder": "locald.cli.builder",
+}
 
 app = typer.Typer(
     name="locald",
@@ -28,7 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("build")(build_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -47,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
+        _register(arguments)
         code = app(list(arguments), standalone_mode=False)
     except Error as error:
         state.console.error(error)
@@ -69,6 +76,13 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  (the last resort: a bug)
         return _usage_or_bug(error, state)
     return code if isinstance(code, int) else 0
+
+
+def _register(arguments: Sequence[str]) -> None:
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    modules = [_COMMANDS[wanted]] if wanted in _COMMANDS else list(_COMMANDS.values())
+    for module in modules:
+        importlib.import_module(module).register(app)
 
 
 def _interrupt(signal_number: int, _: FrameType | None) -> None:

@@ -241,6 +241,11 @@ def build_command(
         _summarize(state.console, result)
 
 
+def register(app: typer.Typer) -> None:
+    """Add `locald build`."""
+    app.command("build")(build_command)
+
+
 def _summarize(console: Console, result: BuildResult) -> None:
     console.note(
         f"Built {result.names[0].familiar} in {result.seconds:.1f} s"

@@ -30,6 +30,11 @@ builder_app = typer.Typer(
 )
 
 
+def register(app: typer.Typer) -> None:
+    """Add `locald builder`."""
+    app.add_typer(builder_app)
+
+
 class InspectFormat(StrEnum):
     """`--output` of `locald builder inspect`."""
 
