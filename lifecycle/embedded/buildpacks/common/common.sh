@@ -264,7 +264,7 @@ debian_fetch() {
 sbom() {
 	LC_ALL=C sort -u | jq -Rn '{
 		bomFormat: "CycloneDX", specVersion: "1.5", version: 1,
-		metadata: {tools: {components: [{type: "application", name: "'"$BUILDPACK_NAME"' buildpack"}]}},
+		metadata: {tools: {components: [{type: "application", name: "locald/'"$BUILDPACK_NAME"'"}]}},
 		components: [inputs | split("\t") | select(length > 2) | {
 			type: "library", "bom-ref": .[0], name: .[1], version: .[2], purl: .[0]
 		} + (if .[3] // "" != "" then {hashes: [{alg: "SHA-256", content: .[3]}]} else {} end)]
