@@ -65,18 +65,24 @@ class ImageLocation:
         except ValueError:
             transport = None
         if transport is None or not colon or not target.strip("/"):
-            raise UsageError(
-                f"not an image location: {text[:200]!r}",
-                hint="write TRANSPORT:TARGET with one of " + ", ".join(f"{t}:" for t in Transport),
-            )
+            raise _no_location(text)
         if transport is Transport.REGISTRY:
             if not target.startswith("//"):
                 raise UsageError(f"{text!r}: write docker://{target}")
             return cls.registry(Reference.parse(target.removeprefix("//")))
         if transport is Transport.STORAGE:
             return cls.storage(Reference.parse(target, default_registry="localhost"))
-        path_text, _, tag = target.partition(":")
+        path_text, tag = target, ""
+        if transport is not Transport.DIRECTORY:
+            path_text, _, tag = target.partition(":")
+        if not path_text:
+            raise _no_location(text)
         path = Path(relative_to, path_text).absolute()
+        if transport is not Transport.DIRECTORY and ":" in str(path):
+            raise UsageError(
+                f"{path} has a colon in its path, where skopeo expects the image's name",
+                hint="use another folder, or a link to it without a colon",
+            )
         if transport is Transport.DOCKER_ARCHIVE and tag:
             return cls(transport, path=path, reference=Reference.parse(tag).with_default_tag())
         return cls(transport, path=path, tag=tag)
@@ -93,6 +99,13 @@ class ImageLocation:
             return f"containers-storage:{self.reference}"
         name = self.tag or ("" if self.reference is None else str(self.reference))
         return f"{self.transport}:{self.path}" + (f":{name}" if name else "")
+
+
+def _no_location(text: str) -> UsageError:
+    return UsageError(
+        f"not an image location: {text[:200]!r}",
+        hint="write TRANSPORT:TARGET with one of " + ", ".join(f"{t}:" for t in Transport),
+    )
 
 
 def is_location(text: str) -> bool:

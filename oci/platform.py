@@ -33,7 +33,7 @@ class Platform:
     def parse(cls, text: str) -> Self:
         """From `OS/ARCH` or `OS/ARCH/VARIANT`."""
         parts = text.split("/")
-        if len(parts) not in (2, 3) or not all(part.isalnum() for part in parts):
+        if len(parts) not in (2, 3) or not all(part.isascii() and part.isalnum() for part in parts):
             raise UsageError(
                 f"not a platform: {text!r}", hint="write OS/ARCH[/VARIANT], such as linux/arm64"
             )
