@@ -32,13 +32,15 @@ class BaseImage:
     """What an image of a root filesystem says.
 
     user: the name in its /etc/passwd that containers run as; without such an entry 1000:1000.
-    labels: added to those about the distribution.
+    labels: added to those about the distribution. annotations: of the manifest, which images
+        that stand on this one do not inherit.
     """
 
     user: str
     created: int
     comment: str
     labels: Mapping[str, str]
+    annotations: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,16 @@ def write_base_image(
         "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id)]},
         "history": [{"created": created, "created_by": base.comment}],
     }
-    return write_image(layout, config, [msgspec.to_builtins(layer.descriptor)])
+    layers = [msgspec.to_builtins(layer.descriptor)]
+    return write_image(layout, config, layers, annotations=base.annotations)
 
 
 def write_image(
-    layout: Layout, config: Mapping[str, Any], layers: list[dict[str, Any]]
+    layout: Layout,
+    config: Mapping[str, Any],
+    layers: list[dict[str, Any]],
+    *,
+    annotations: Mapping[str, str],
 ) -> LayoutImage:
     """Write an image from its configuration and the descriptors of its layers."""
     config_bytes = msgspec.json.encode(config)
@@ -98,6 +105,7 @@ def write_image(
             "size": len(config_bytes),
         },
         "layers": layers,
+        **({"annotations": dict(annotations)} if annotations else {}),
     }
     return layout.write(msgspec.json.encode(manifest), config_bytes)
 

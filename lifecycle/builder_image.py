@@ -4,7 +4,7 @@ The layers, their order and the labels' JSON are those of pack, so that pack and
 platform can use the result. Source: CNB platform spec 0.15, "Builder"; pack's `builder create`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,23 +15,14 @@ import tomli_w
 from lifecycle.base_image import write_image
 from lifecycle.builder import (
     GID_VARIABLE,
-    LIFECYCLE_APIS_LABEL,
-    LIFECYCLE_VERSION_LABEL,
-    METADATA_LABEL,
-    ORDER_EXTENSIONS_LABEL,
-    ORDER_LABEL,
-    STACK_LABEL,
-    SYSTEM_LABEL,
     UID_VARIABLE,
-    ApiVersions,
-    LifecycleApis,
     RunImageChoice,
 )
+from lifecycle.builder_content import BuilderContent, check_content, system_table
+from lifecycle.builder_labels import builder_labels
 from lifecycle.buildpack import Buildpack, ModuleKind
-from lifecycle.buildpack_source import BUILDPACK_LAYERS_LABEL, EXTENSION_LAYERS_LABEL
 from lifecycle.image_time import rfc3339
-from lifecycle.lifecycle_source import Lifecycle
-from lifecycle.module import ModuleRef, OrderEntry, SystemModules
+from lifecycle.module import OrderEntry
 from oci.errors import ImageError
 from oci.layer_writer import LayerWriter, Owner, WrittenLayer
 from oci.layout import Layout, LayoutImage
@@ -49,36 +40,6 @@ _ROOT_FOLDERS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Creator:
-    """Who made the builder; into its metadata."""
-
-    name: str
-    version: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuilderContent:
-    """All that goes into a builder on top of its base image.
-
-    build_config: the files of /cnb/build-config/env, by name.
-    labels: added to those that describe the builder.
-    """
-
-    description: str
-    lifecycle: Lifecycle
-    modules: tuple[Buildpack, ...]
-    order: tuple[OrderEntry, ...]
-    order_extensions: tuple[OrderEntry, ...]
-    system: SystemModules
-    run_images: tuple[RunImageChoice, ...]
-    build_config: Mapping[str, str]
-    stack_id: str
-    labels: Mapping[str, str]
-    created: int
-    creator: Creator
-
-
 @dataclass(frozen=True)
 class _NamedLayer:
     """A layer and who made it, for the image's history."""
@@ -91,7 +52,7 @@ def write_builder(layout: Layout, base: LayoutImage, content: BuilderContent) ->
     """Write the builder into `layout`. The base image's layers are referred to, not copied."""
     config = msgspec.json.decode(base.config_bytes)
     owner = _cnb_user(base)
-    _check(content, base)
+    check_content(content, base)
     layers = [_folders_layer(layout, owner, content), _lifecycle_layer(layout, content)]
     module_layers = {
         (module.kind, str(module)): _module_layer(layout, module, content)
@@ -107,69 +68,16 @@ def write_builder(layout: Layout, base: LayoutImage, content: BuilderContent) ->
     container["Labels"] = {
         **(container.get("Labels") or {}),
         **content.labels,
-        **_labels(content, module_layers),
+        **builder_labels(
+            content, {key: named.layer.diff_id for key, named in module_layers.items()}
+        ),
     }
     manifest = msgspec.json.decode(base.manifest_bytes)
     descriptors = [
         *manifest["layers"],
         *(msgspec.to_builtins(named.layer.descriptor) for named in layers),
     ]
-    return write_image(layout, config, descriptors)
-
-
-def _check(content: BuilderContent, base: LayoutImage) -> None:
-    lifecycle = content.lifecycle
-    known = {(module.kind, module.id, module.version) for module in content.modules}
-    for module in content.modules:
-        module.check_api(lifecycle.apis.buildpack.all, lifecycle_version=lifecycle.version)
-        for entry in module.order:
-            for ref in entry.group:
-                if (ModuleKind.BUILDPACK, ref.id, ref.version) not in known:
-                    raise ImageError(f"{module} needs {ref}, which the builder does not have")
-        _check_target(module, base)
-
-
-def _check_target(module: Buildpack, base: LayoutImage) -> None:
-    platform = base.config.platform
-    if not module.targets or any(
-        target.os in ("", platform.os) and target.arch in ("", platform.architecture)
-        for target in module.targets
-    ):
-        return
-    offered = ", ".join(f"{t.os or 'any'}/{t.arch or 'any'}" for t in module.targets)
-    raise ImageError(f"{module} is made for {offered}; the build image is {platform}")
-
-
-def resolve_order(
-    order: Iterable[OrderEntry], modules: Iterable[Buildpack], kind: ModuleKind
-) -> tuple[OrderEntry, ...]:
-    """The order with every version filled in; raises ImageError for what no module matches."""
-    versions: dict[str, list[str]] = {}
-    for module in modules:
-        if module.kind is kind:
-            versions.setdefault(module.id, []).append(module.version)
-    return tuple(
-        OrderEntry(tuple(_resolve(ref, versions, kind) for ref in entry.group)) for entry in order
-    )
-
-
-def _resolve(ref: ModuleRef, versions: Mapping[str, list[str]], kind: ModuleKind) -> ModuleRef:
-    offered = versions.get(ref.id, [])
-    if not offered:
-        raise ImageError(f"the order names the {kind} {ref}, which the builder does not have")
-    if ref.version:
-        if ref.version not in offered:
-            raise ImageError(
-                f"the order names the {kind} {ref}, which the builder does not have",
-                hint=f"it has: {', '.join(f'{ref.id}@{version}' for version in offered)}",
-            )
-        return ref
-    if len(set(offered)) > 1:
-        raise ImageError(
-            f"the order names the {kind} {ref.id} without a version, and there are several",
-            hint=f"write one of: {', '.join(offered)}",
-        )
-    return ModuleRef(ref.id, offered[0], ref.optional)
+    return write_image(layout, config, descriptors, annotations=content.annotations)
 
 
 def _cnb_user(base: LayoutImage) -> Owner:
@@ -216,7 +124,7 @@ def _document_layers(layout: Layout, content: BuilderContent) -> list[_NamedLaye
         order["order-extensions"] = _order_tables(content.order_extensions, ModuleKind.EXTENSION)
     documents: dict[str, Any] = {"order.toml": order}
     if content.system.pre or content.system.post:
-        documents["system.toml"] = {"system": _system(content.system)}
+        documents["system.toml"] = {"system": system_table(content.system)}
     if content.run_images:
         documents["stack.toml"] = {"run-image": _run_image(content.run_images[0])}
     documents["run.toml"] = {"images": [_run_image(run) for run in content.run_images]}
@@ -261,102 +169,6 @@ def _extend(
     ]
 
 
-def _labels(
-    content: BuilderContent, module_layers: Mapping[tuple[ModuleKind, str], _NamedLayer]
-) -> dict[str, str]:
-    lifecycle = content.lifecycle
-    apis = _apis(lifecycle.apis)
-    metadata = {
-        "description": content.description,
-        "buildpacks": _module_infos(content, ModuleKind.BUILDPACK),
-        "extensions": _module_infos(content, ModuleKind.EXTENSION),
-        "stack": {"runImage": _label_run_image(content.run_images[:1])},
-        "lifecycle": {
-            "version": lifecycle.version,
-            "api": {
-                "buildpack": _earliest(lifecycle.apis.buildpack),
-                "platform": _earliest(lifecycle.apis.platform),
-            },
-            "apis": apis,
-        },
-        "createdBy": {"name": content.creator.name, "version": content.creator.version},
-        "images": [_label_run_image((run,)) for run in content.run_images],
-    }
-    documents: dict[str, object] = {
-        METADATA_LABEL: metadata,
-        ORDER_LABEL: content.order,
-        ORDER_EXTENSIONS_LABEL: content.order_extensions,
-        BUILDPACK_LAYERS_LABEL: _module_labels(content, module_layers, ModuleKind.BUILDPACK),
-        EXTENSION_LAYERS_LABEL: _module_labels(content, module_layers, ModuleKind.EXTENSION),
-        LIFECYCLE_APIS_LABEL: apis,
-        _MIXINS_LABEL: None,
-    }
-    if content.system.pre or content.system.post:
-        documents[SYSTEM_LABEL] = _system(content.system)
-    labels = {name: msgspec.json.encode(value).decode() for name, value in documents.items()}
-    labels[LIFECYCLE_VERSION_LABEL] = lifecycle.version
-    if content.stack_id:
-        labels[STACK_LABEL] = content.stack_id
-    return labels
-
-
-def _module_infos(content: BuilderContent, kind: ModuleKind) -> list[object]:
-    return [
-        {
-            **msgspec.to_builtins(module.info),
-            **({"keywords": module.keywords} if module.keywords else {}),
-            # pack's own spelling: its type has no JSON names.
-            **(
-                {"licenses": [{"type": entry.type, "uri": entry.uri} for entry in module.licenses]}
-                if module.licenses
-                else {}
-            ),
-        }
-        for module in content.modules
-        if module.kind is kind
-    ]
-
-
-def _module_labels(
-    content: BuilderContent,
-    layers: Mapping[tuple[ModuleKind, str], _NamedLayer],
-    kind: ModuleKind,
-) -> dict[str, dict[str, Any]]:
-    result: dict[str, dict[str, Any]] = {}
-    for module in sorted(content.modules, key=lambda m: (m.id, m.version)):
-        if module.kind is not kind:
-            continue
-        result.setdefault(module.id, {})[module.version] = {
-            "api": module.api,
-            **({"stacks": module.stacks} if module.stacks else {}),
-            **(
-                {"targets": [_label_target(target) for target in module.targets]}
-                if module.targets
-                else {}
-            ),
-            **({"order": module.order} if module.order else {}),
-            "layerDiffID": str(layers[kind, str(module)].layer.diff_id),
-            **({"homepage": module.homepage} if module.homepage else {}),
-            **({"name": module.name} if module.name else {}),
-        }
-    return result
-
-
-def _label_target(target: Any) -> dict[str, Any]:
-    return {"os": target.os, "arch": target.arch, **msgspec.to_builtins(target)}
-
-
-def _apis(apis: LifecycleApis) -> dict[str, Any]:
-    return {
-        kind: {"deprecated": list(api.deprecated or ()), "supported": list(api.supported or ())}
-        for kind, api in (("buildpack", apis.buildpack), ("platform", apis.platform))
-    }
-
-
-def _earliest(api: ApiVersions) -> str:
-    return min(api.all, key=lambda version: [int(part) for part in version.split(".")])
-
-
 def _order_tables(order: Iterable[OrderEntry], kind: ModuleKind) -> list[dict[str, Any]]:
     return [
         {
@@ -374,18 +186,5 @@ def _order_tables(order: Iterable[OrderEntry], kind: ModuleKind) -> list[dict[st
     ]
 
 
-def _system(system: SystemModules) -> dict[str, Any]:
-    return {
-        name: {"buildpacks": [msgspec.to_builtins(ref) for ref in refs]}
-        for name, refs in (("pre", system.pre), ("post", system.post))
-        if refs
-    }
-
-
 def _run_image(run: RunImageChoice) -> dict[str, Any]:
     return {"image": run.image, "mirrors": list(run.mirrors)}
-
-
-def _label_run_image(choice: tuple[RunImageChoice, ...]) -> dict[str, Any]:
-    run = choice[0] if choice else RunImageChoice("")
-    return {"image": run.image, "mirrors": list(run.mirrors) or None}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lifecycle.base_image import BaseImage, write_base_image
 from lifecycle.builder import BuilderImage, RunImageChoice
-from lifecycle.builder_image import BuilderContent, Creator, resolve_order, write_builder
+from lifecycle.builder_content import BuilderContent, Creator, resolve_order
+from lifecycle.builder_image import write_builder
 from lifecycle.builder_toml import (
     BuilderToml,
     ModuleSource,
@@ -39,7 +40,7 @@ from oci.store import ImageStore, StoredImage
 from oci.tree_digest import digest_tree
 
 EMBEDDED_NAME = Reference(LOCALHOST, "locald/builder", "embedded")
-INPUTS_LABEL = "dev.locald.inputs"
+INPUTS_ANNOTATION = "dev.locald.inputs"
 _LIFECYCLE_REPOSITORY = "docker.io/buildpacksio/lifecycle"
 
 
@@ -122,13 +123,13 @@ def _make_base(
             "io.buildpacks.base.id": base.id,
             "io.buildpacks.base.maintainer": "locald",
             "io.buildpacks.base.description": base.title,
-            INPUTS_LABEL: inputs,
         }
         image = BaseImage(
             user=base.user,
             created=created,
             comment=f"mmdebstrap {base.rootfs.suite}",
             labels=labels,
+            annotations={INPUTS_ANNOTATION: inputs},
         )
         write_base_image(layout, tarball, image, request.platform)
         tools.store.commit(layout, (name,), request.platform)
@@ -139,9 +140,9 @@ def _up_to_date(
     store: ImageStore, name: Reference, platform: Platform, inputs: str
 ) -> StoredImage | None:
     found = store.find(name, platform)
-    if found is None or found.config.labels.get(INPUTS_LABEL) != inputs or not found.complete:
+    if found is None or found.image.manifest.annotations.get(INPUTS_ANNOTATION) != inputs:
         return None
-    return found
+    return found if found.complete else None
 
 
 class _Assembly:
@@ -167,13 +168,13 @@ class _Assembly:
         with store.staging() as staging:
             scratch = staging / "unpacked"
             scratch.mkdir()
-            content = self._content(scratch, {**request.labels, INPUTS_LABEL: inputs})
+            content = self._content(scratch, inputs)
             self._tools.on_step(f"Assembling {request.name.familiar}")
             layout = Layout.create(staging / "builder")
             write_builder(layout, base.image, content)
             return store.commit(layout, (request.name,), request.platform), True
 
-    def _content(self, scratch: Path, labels: Mapping[str, str]) -> BuilderContent:
+    def _content(self, scratch: Path, inputs: str) -> BuilderContent:
         document = self._document
         modules = tuple(
             module
@@ -200,7 +201,8 @@ class _Assembly:
             run_images=tuple(RunImageChoice(run.image, run.mirrors) for run in document.run_images),
             build_config=build_config_files(document.build.env),
             stack_id=document.stack.id,
-            labels=labels,
+            labels=self._request.labels,
+            annotations={INPUTS_ANNOTATION: inputs},
             created=creation_time(),
             creator=Creator(name="locald", version=__version__),
         )
@@ -262,7 +264,8 @@ class _Assembly:
                 user="cnb",
                 created=creation_time(),
                 comment=f"root filesystem {tarball.name}",
-                labels={INPUTS_LABEL: inputs},
+                labels={},
+                annotations={INPUTS_ANNOTATION: inputs},
             )
             write_base_image(layout, tarball, image, platform)
             return store.commit(layout, (name,), platform)
