@@ -7,14 +7,21 @@ KEY/lock
 """
 
 import hashlib
-import shutil
+import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from oci.errors import StorageError
 from oci.platform import Platform
+from oci.removal import remove_tree
+
+_IDENTITY_FILE = "project.json"
+_BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own
 
 
 class CacheIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,22 +92,59 @@ class BuildCache:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.lifecycle, self.build):
             folder.mkdir(exist_ok=True, mode=0o700)
-        (self.root / "project.json").write_bytes(msgspec.json.encode(self.identity))
+        (self.root / _IDENTITY_FILE).write_bytes(msgspec.json.encode(self.identity))
         committed = self.lifecycle / "committed"
         backup = self.lifecycle / "committed-backup"
         if backup.is_dir() and not committed.is_dir():
             backup.rename(committed)
 
-    def clear(self) -> None:
-        """Forget everything; always safe while the lock is held."""
-        shutil.rmtree(self.lifecycle, ignore_errors=True)
-        _remove_whatever_the_modes(self.build)
+    def size_bytes(self) -> int:
+        """What the cache takes on the disk; a file with several names counts once."""
+        return sum(_allocated_bytes(folder) for folder in (self.lifecycle, self.build))
+
+    def clear(self, *, remove: Callable[[Path], object] = remove_tree) -> None:
+        """Forget everything; always safe while the lock is held.
+
+        remove: deletes a folder, whoever owns what is in it. Raises StorageError when something
+        stays.
+        """
+        for folder in (self.lifecycle, self.build):
+            remove(folder)
+            if os.path.lexists(folder):
+                raise StorageError(
+                    f"the cache {folder} cannot be deleted: files in it belong to another user",
+                    hint=f"delete it by hand: sudo rm -r {folder}",
+                )
         self.prepare()
 
 
-def _remove_whatever_the_modes(folder: Path) -> None:
-    # Go's module cache is read-only, folders included.
-    for path in (folder, *folder.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            path.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+def build_caches(folder: Path) -> tuple[BuildCache, ...]:
+    """Every cache below the folder of all caches. What is no cache is left out."""
+    found = []
+    for root in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            identity = msgspec.json.decode((root / _IDENTITY_FILE).read_bytes(), type=CacheIdentity)
+        except (OSError, msgspec.DecodeError):
+            continue
+        found.append(BuildCache(root=root, identity=identity))
+    return tuple(found)
+
+
+def _allocated_bytes(folder: Path) -> int:
+    """Blocks of the folder and all below it that this user can see. Links are not followed."""
+    counted: set[tuple[int, int]] = set()
+    total = 0
+    pending = [folder]
+    while pending:
+        path = pending.pop()
+        try:
+            status = path.lstat()
+            if (status.st_dev, status.st_ino) in counted:
+                continue
+            counted.add((status.st_dev, status.st_ino))
+            total += status.st_blocks * _BLOCK_BYTES
+            if stat.S_ISDIR(status.st_mode):
+                pending += path.iterdir()
+        except OSError:
+            continue
+    return total

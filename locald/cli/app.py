@@ -24,6 +24,9 @@ from oci.errors import Error, Interrupted, StorageError
 _COMMANDS = {
     "build": "locald.cli.build",
     "builder": "locald.cli.builder",
+    "run": "locald.cli.run",
+    "inspect": "locald.cli.inspect",
+    "cache": "locald.cli.cache",
 }
 
 app = typer.Typer(
