@@ -10,14 +10,15 @@ import logging
 import os
 import re
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import assert_never
+from typing import Self, assert_never
 
 from lifecycle.runtime.container_files import write_container_files
 from lifecycle.runtime.network import require_tun
@@ -41,6 +42,7 @@ pids_limit = 0
 cgroup_manager = "cgroupfs"
 events_logger = "none"
 hooks_dir = []
+lock_type = "file"
 """
 
 # What podman, its Go runtime or the loader would take for itself from its own environment.
@@ -52,8 +54,12 @@ _PODMANS_OWN = re.compile(
 # Podman splits `-v` at colons and commas, and reads quotes.
 _UNSAFE_IN_VOLUME = re.compile(r"[:,\\\"'\s\x00-\x1f\x7f]|[\udc80-\udcff]")
 
-# The second time catches a container that a client was still making.
-_WATCHDOG = 'cat >/dev/null; "$@"; sleep 1; "$@"'
+# Podman's --runroot may have 50 characters.
+_SHORT_FOLDER = "/tmp"
+
+# The second time catches a container that a client was still making. $0 is the file with the
+# number of the process that holds podman's namespaces, and with them every mount.
+_WATCHDOG = 'cat >/dev/null; "$@"; sleep 1; "$@"; read -r pause <"$0"; kill -9 "$pause"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +78,11 @@ class PodmanState:
     def mounts_conf(self) -> Path:
         """Our empty mounts.conf, in the place of the host's entitlements."""
         return self.folder / "mounts.conf"
+
+    @property
+    def pause_file(self) -> Path:
+        """Where podman notes the process that holds its namespaces open."""
+        return self.folder / "tmp/pause.pid"
 
     def argv(self, *arguments: str) -> tuple[str, ...]:
         """A podman command on this state."""
@@ -179,11 +190,8 @@ class PodmanRuntime:
                 hint="give it a range: sudo usermod --add-subuids 100000-165535 "
                 "--add-subgids 100000-165535 $USER",
             )
-        sandbox = PodmanSandbox(self._runner, scratch)
-        try:
+        with PodmanSandbox(self._runner, scratch) as sandbox:
             yield sandbox
-        finally:
-            sandbox.close()
 
 
 class PodmanSandbox:
@@ -195,19 +203,23 @@ class PodmanSandbox:
         self._count = 0
         # crun refuses some cgroup layouts that runc takes.
         runtime = "runc" if find_tool("runc") else None
-        self._state = PodmanState(folder=scratch / "podman", runtime=runtime)
-        self._state.folder.mkdir()
+        self._links = Path(tempfile.mkdtemp(prefix="locald-", dir=_SHORT_FOLDER))
+        self._link_count = 0
+        self._real_folder = scratch / "podman"
+        self._real_folder.mkdir()
+        # Podman refuses long paths here, so it gets a link to the real one.
+        self._state = PodmanState(folder=self._links / "podman", runtime=runtime)
+        self._state.folder.symlink_to(self._real_folder)
         self._state.containers_conf.write_text(_CONTAINERS_CONF)
         self._state.mounts_conf.touch()
         self._seccomp = self._state.folder / "seccomp.json"
         self._seccomp.write_bytes(
             resources.files("lifecycle.runtime").joinpath("seccomp.json").read_bytes()
         )
-        self._links = Path(tempfile.mkdtemp(prefix="locald-"))
-        self._link_count = 0
         self._watchdog = runner.start(
             Command(
-                argv=("sh", "-c", _WATCHDOG, "sh", *self._remove_all_argv()), env=self._own_env()
+                argv=("sh", "-c", _WATCHDOG, str(self._state.pause_file), *self._remove_all_argv()),
+                env=self._own_env(),
             )
         )
 
@@ -229,18 +241,27 @@ class PodmanSandbox:
     def remove_tree(self, path: Path) -> None:
         """See `Sandbox.remove_tree`."""
         if path.exists() or path.is_symlink():
-            self._podman(
-                *self._state.argv("unshare", "rm", "-rf", "--one-file-system", "--", str(path)),
-                check=True,
-            )
+            self.unshare("rm", "-rf", "--one-file-system", "--", str(path))
+
+    def unshare(self, *inner: str) -> None:
+        """Run a command as root of podman's user namespace."""
+        self._podman(*self._state.argv("unshare", *inner), check=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Forget podman's state; every container has ended by now."""
         try:
-            for folder in (self._scratch / "containers", self._state.folder):
+            for folder in (self._scratch / "containers", self._real_folder / "run"):
                 self._delete(folder)
         finally:
             self._watchdog.abandon()
+            self._end_pause_process()
+            shutil.rmtree(self._real_folder, ignore_errors=True)
             shutil.rmtree(self._links, ignore_errors=True)
 
     def _delete(self, folder: Path) -> None:
@@ -248,8 +269,12 @@ class PodmanSandbox:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():
             self.remove_tree(folder)
-            # What podman itself made again when it ended.
-            shutil.rmtree(folder, ignore_errors=True)
+
+    def _end_pause_process(self) -> None:
+        with suppress(OSError, ValueError):
+            pid = int(self._state.pause_file.read_text())
+            if Path("/proc", str(pid), "comm").read_text().strip() in ("podman", "catatonit"):
+                os.kill(pid, signal.SIGKILL)
 
     def _command(self, spec: ContainerSpec) -> Command:
         self._count += 1

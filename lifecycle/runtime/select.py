@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import assert_never
 
 from lifecycle.runtime.bubblewrap import BubblewrapRuntime
-from lifecycle.runtime.podman import PodmanRuntime
+from lifecycle.runtime.podman import PodmanRuntime, PodmanSandbox
 from lifecycle.runtime.runc import RuncRuntime
 from lifecycle.runtime.spec import ContainerRuntime, RuntimeName
 from oci.errors import CommandError, Error, HostError
 from oci.idmap import SubordinateIds
-from oci.process import Command, CommandRunner, find_tool, missing_tool
+from oci.process import CommandRunner, find_tool, missing_tool
 from oci.userns import UserNamespace
 
 _WHOLE_MAP = ["0", "0", "4294967295"]
 
 # Can a new /proc be mounted below podman's user namespace? Not inside an ordinary container.
-_PODMAN_PROBE = ("unshare", "unshare", "--mount", "--pid", "--fork", "--mount-proc", "true")
+_PODMAN_PROBE = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "true")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +121,12 @@ def _subordinate_ids(name: RuntimeName) -> SubordinateIds:
 
 
 def _probe_podman(runner: CommandRunner) -> None:
-    with tempfile.TemporaryDirectory(prefix="locald-") as folder:
-        state = ("--root", f"{folder}/root", "--runroot", f"{folder}/run")
-        argv = ("podman", *state, "--storage-driver", "vfs", *_PODMAN_PROBE)
+    with (
+        tempfile.TemporaryDirectory(prefix="locald-") as folder,
+        PodmanSandbox(runner, Path(folder)) as sandbox,
+    ):
         try:
-            runner.run(Command(argv=argv))
+            sandbox.unshare(*_PODMAN_PROBE)
         except CommandError as error:
             raise HostError(
                 "podman cannot make a container on this host",

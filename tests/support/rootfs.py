@@ -1,10 +1,12 @@
 """A root filesystem of a few hundred kilobytes: busybox, and the folders that images have."""
 
-import os
 import shutil
 from pathlib import Path
 
 from oci.errors import HostError
+from oci.idmap import SubordinateIds
+from oci.process import CommandRunner
+from oci.userns import UserNamespace
 
 _FOLDERS = (
     "bin", "dev", "etc", "home/cnb", "layers", "platform", "proc", "sys", "tmp", "workspace",
@@ -34,5 +36,19 @@ def make_rootfs(folder: Path, *, uid: int = 1000, gid: int = 1000) -> Path:
     (folder / "etc/image-file").write_text("from the image\n")
     (folder / "tmp").chmod(0o1777)
     folder.chmod(0o755)
-    os.sync()
     return folder
+
+
+def give_to_root(rootfs: Path, runner: CommandRunner) -> None:
+    """Own it as a real image is under `IdMap(1000, 1000)`: by root, but for the user's home."""
+    ids = SubordinateIds.of_current_user()
+    with UserNamespace(runner, ids=ids) as namespace:
+        namespace.run("chown", "-hR", "1:1", str(rootfs))
+        namespace.run("chown", "-hR", "0:0", str(rootfs / "home/cnb"))
+        namespace.run("chmod", "1777", str(rootfs / "tmp"))
+
+
+def remove_rootfs(rootfs: Path, runner: CommandRunner) -> None:
+    """Delete one that `give_to_root` was called for."""
+    with UserNamespace(runner, ids=SubordinateIds.of_current_user()) as namespace:
+        namespace.remove_tree(rootfs)
