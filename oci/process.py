@@ -5,11 +5,11 @@ allow-list, a null standard input, and a process group of their own, so that Ctr
 them through us, once, in order.
 """
 
+import atexit
 import logging
 import os
 import selectors
 import shlex
-import shutil
 import signal
 import subprocess
 import threading
@@ -18,61 +18,23 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Self
 
 from oci.errors import BusyError, CommandError, HostError
+from oci.host_tools import base_environment
+from oci.host_tools import find_tool as find_tool
+from oci.host_tools import missing_tool as missing_tool
+from oci.output_lines import STDERR_TAIL_LINES, OutputCollector
+from oci.output_lines import LineSink as LineSink
+from oci.output_lines import Stream as Stream
 
 log = logging.getLogger(__name__)
 
-STDERR_TAIL_LINES = 40
 STOP_GRACE_SECONDS = 10.0
-_MAX_LINE_BYTES = 64 * 1024
 
-# What host tools may see of the environment: where they find programs, their own files, the
-# network's proxies and certificates. Nothing that carries a secret of another program.
-_PASSED_VARIABLES = frozenset(
-    {
-        "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR",
-        "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
-        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-        "SSL_CERT_FILE", "SSL_CERT_DIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG",
-        "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF",
-        "STORAGE_DRIVER", "STORAGE_OPTS", "DBUS_SESSION_BUS_ADDRESS",
-    }
-)  # fmt: skip
-
-# Where some distributions keep runc and others, though ordinary users have no use of the rest.
-_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-
-# Where a tool comes from, told when it is missing.
-_PACKAGES = {
-    "skopeo": "skopeo",
-    "umoci": "umoci",
-    "runc": "runc",
-    "podman": "podman",
-    "bwrap": "bubblewrap",
-    "newuidmap": "uidmap",
-    "newgidmap": "uidmap",
-    "slirp4netns": "slirp4netns",
-    "mmdebstrap": "mmdebstrap",
-    "git": "git",
-    "go": "golang-go",
-    "nsenter": "util-linux",
-    "unshare": "util-linux",
-    "mount": "mount",
-}
-
-
-class Stream(StrEnum):
-    """Which of a child's outputs a line came from."""
-
-    STDOUT = "stdout"
-    STDERR = "stderr"
-
-
-LineSink = Callable[[Stream, str], None]
+# Those that run. When we end while a thread still awaits one, it must not outlive us.
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,32 +71,6 @@ class CommandResult:
     def text(self) -> str:
         """Standard output as text, undecodable bytes replaced."""
         return self.stdout.decode(errors="replace")
-
-
-def base_environment() -> dict[str, str]:
-    """The allow-listed part of this process's environment, with a PATH that has every tool."""
-    passed = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _PASSED_VARIABLES or name.startswith("LC_")
-    }
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    missing = (folder for folder in _SYSTEM_FOLDERS if folder not in folders)
-    return {**passed, "PATH": os.pathsep.join((*folders, *missing))}
-
-
-def find_tool(tool: str) -> str | None:
-    """Where an executable is, on the PATH that commands get."""
-    return shutil.which(tool, path=base_environment()["PATH"])
-
-
-def missing_tool(tool: str) -> HostError:
-    """The error for an executable that PATH does not hold."""
-    package = _PACKAGES.get(tool, tool)
-    return HostError(
-        f"`{tool}` is not installed, or not on PATH",
-        hint=f"install it, on Debian and Ubuntu with: sudo apt install {package}",
-    )
 
 
 class CommandRunner:
@@ -180,7 +116,7 @@ class StartedCommand:
         ask_to_stop: called in the place of SIGTERM when we are interrupted.
         """
         command, process = self.command, self._process
-        collector = _Collector(on_line)
+        collector = OutputCollector(on_line)
         try:
             _pump(process, command, collector, self._started)
         except BaseException:
@@ -207,7 +143,7 @@ class StartedCommand:
 
     def abandon(self) -> None:
         """Kill it; nobody wants its output."""
-        _stop(self._process, _Collector(None), 0.0)
+        _stop(self._process, OutputCollector(None), 0.0)
         _close_pipes(self._process)
 
 
@@ -255,6 +191,11 @@ class RunningCommand:
         except subprocess.TimeoutExpired:
             _stop(self._process, None, self.command.stop_grace_seconds)
         self._drain.join(timeout=1.0)
+        if self._drain.is_alive() and self._process.stderr is not None:
+            # A stranger to the child's group still holds the pipe; closing our end would wait
+            # for the thread that reads it.
+            log.debug("%d left a process behind that holds its output", self._process.pid)
+            self._process.stderr = None
         _close_pipes(self._process)
 
     def abandon(self) -> None:
@@ -280,50 +221,11 @@ class RunningCommand:
             return
 
 
-class _Collector:
-    """Cuts the two byte streams of a child into lines, and keeps what the result needs."""
-
-    def __init__(self, on_line: LineSink | None) -> None:
-        self._on_line = on_line
-        self._partial = {Stream.STDOUT: b"", Stream.STDERR: b""}
-        self._kept: list[bytes] = []
-        self.stderr_tail: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
-
-    @property
-    def stdout(self) -> bytes:
-        return b"".join(self._kept)
-
-    def feed(self, stream: Stream, data: bytes) -> None:
-        if stream is Stream.STDOUT and self._on_line is None:
-            self._kept.append(data)
-            return
-        *lines, rest = (self._partial[stream] + data).split(b"\n")
-        while len(rest) > _MAX_LINE_BYTES:
-            lines.append(rest[:_MAX_LINE_BYTES])
-            rest = rest[_MAX_LINE_BYTES:]
-        self._partial[stream] = rest
-        for line in lines:
-            self._emit(stream, line)
-
-    def finish(self) -> None:
-        for stream, rest in self._partial.items():
-            if rest:
-                self._emit(stream, rest)
-                self._partial[stream] = b""
-
-    def _emit(self, stream: Stream, raw: bytes) -> None:
-        line = raw.decode(errors="replace").rstrip("\r")
-        if stream is Stream.STDERR:
-            self.stderr_tail.append(line)
-        if self._on_line is not None:
-            self._on_line(stream, line)
-
-
 def _popen(command: Command, *, lifeline: bool = False) -> subprocess.Popen[bytes]:
     log.debug("+ %s", command)
     piped_stdin = lifeline or command.stdin is not None
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command.argv,
             stdin=subprocess.PIPE if piped_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -338,24 +240,46 @@ def _popen(command: Command, *, lifeline: bool = False) -> subprocess.Popen[byte
             raise HostError(f"no such folder: {command.cwd}") from error
         raise missing_tool(command.argv[0]) from error
     except PermissionError as error:
-        raise HostError(f"`{command.argv[0]}` may not be executed: {error.strerror}") from error
+        # A folder of PATH that may not be searched says the same of every missing tool.
+        tool = command.argv[0]
+        if os.sep not in tool and find_tool(tool) is None:
+            raise missing_tool(tool) from error
+        raise HostError(f"`{tool}` may not be executed: {error.strerror}") from error
+    except OSError as error:
+        raise HostError(f"`{command.argv[0]}` cannot be started: {error.strerror}") from error
+    _running.add(process)
+    return process
+
+
+@atexit.register
+def _kill_what_still_runs() -> None:
+    for process in tuple(_running):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _pump(
-    process: subprocess.Popen[bytes], command: Command, collector: _Collector, started: float
+    process: subprocess.Popen[bytes], command: Command, collector: OutputCollector, started: float
 ) -> None:
     if process.stdin is not None and command.stdin is not None:
         _feed_stdin(process.stdin, command.stdin)
     deadline = None if command.timeout_seconds is None else started + command.timeout_seconds
-    if not _read_to_end(process, collector, deadline):
-        raise BusyError(
-            f"`{Path(command.argv[0]).name}` did not finish within {command.timeout_seconds:g} s"
-        )
-    process.wait()
+    if _read_to_end(process, collector, deadline):
+        with suppress(subprocess.TimeoutExpired):
+            # A child may close its outputs long before it ends.
+            process.wait(timeout=_remaining(deadline))
+            return
+    raise BusyError(
+        f"`{Path(command.argv[0]).name}` did not finish within {command.timeout_seconds:g} s"
+    )
+
+
+def _remaining(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _read_to_end(
-    process: subprocess.Popen[bytes], collector: _Collector, deadline: float | None
+    process: subprocess.Popen[bytes], collector: OutputCollector, deadline: float | None
 ) -> bool:
     """Read until every holder of the pipes has closed them; False when time ran out first."""
     with selectors.DefaultSelector() as selector:
@@ -363,8 +287,8 @@ def _read_to_end(
             if pipe is not None:
                 selector.register(pipe, selectors.EVENT_READ, stream)
         while selector.get_map():
-            remaining = None if deadline is None else deadline - time.monotonic()
-            if remaining is not None and remaining <= 0:
+            remaining = _remaining(deadline)
+            if remaining == 0:
                 return False
             for key, _ in selector.select(remaining):
                 data = os.read(key.fd, 1 << 16)
@@ -387,7 +311,7 @@ def _feed_stdin(pipe: IO[bytes], data: bytes) -> None:
 
 def _stop(
     process: subprocess.Popen[bytes],
-    collector: _Collector | None,
+    collector: OutputCollector | None,
     grace_seconds: float,
     ask: Callable[[], None] | None = None,
 ) -> None:
@@ -402,10 +326,10 @@ def _stop(
                 os.killpg(process.pid, signal.SIGTERM)
             else:
                 ask()
-            if collector is None:
-                process.wait(timeout=grace_seconds)
-            elif not _read_to_end(process, collector, time.monotonic() + grace_seconds):
-                log.debug("%d did not end within %g s", process.pid, grace_seconds)
+            deadline = time.monotonic() + grace_seconds
+            if collector is not None:
+                _read_to_end(process, collector, deadline)
+            process.wait(timeout=_remaining(deadline))
     except (ProcessLookupError, subprocess.TimeoutExpired):
         log.debug("%d is gone already, or did not end in time", process.pid)
     finally:
@@ -415,6 +339,8 @@ def _stop(
 
 
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is not None:
+        _running.discard(process)
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             try:
@@ -426,4 +352,8 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
 def _exit_words(exit_code: int) -> str:
     if exit_code >= 0:
         return f"(exit code {exit_code})"
-    return f"(killed by {signal.Signals(-exit_code).name})"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:  # most real-time signals have no name
+        name = f"signal {-exit_code}"
+    return f"(killed by {name})"
