@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oci.errors import CommandError, HostError
+from oci.errors import CommandError, HostError, StorageError
+from oci.idmap import SubordinateIds
 from oci.layer_writer import CONSTANT_TIME
-from oci.process import Command, CommandRunner, LineSink
+from oci.process import Command, CommandRunner, LineSink, StartedCommand
+from oci.userns import UserNamespace
 
 # Large, and there on every host; /tmp may be in memory.
 _DEFAULT_TEMPORARY = Path("/var/tmp")
@@ -54,20 +56,40 @@ def mmdebstrap_argv(rootfs: DebianRootfs, *, hook: Path, output: Path) -> tuple[
     )  # fmt: skip
 
 
-def make_rootfs(
-    runner: CommandRunner,
-    rootfs: DebianRootfs,
-    output: Path,
-    *,
-    time: int = CONSTANT_TIME,
-    on_line: LineSink | None = None,
-) -> None:
-    """Write the root filesystem to `output`. Takes half a minute, and the package mirror.
+class RootfsBuild:
+    """mmdebstrap at work on one root filesystem; ends when the `with` block does."""
+
+    def __init__(self, rootfs: DebianRootfs, started: StartedCommand) -> None:
+        self._rootfs = rootfs
+        self._started: StartedCommand | None = started
+
+    def finish(self, *, on_line: LineSink | None = None) -> None:
+        """Wait until the archive is whole. Raises HostError when it could not be made."""
+        started, self._started = self._started, None
+        if started is None:
+            return
+        try:
+            started.finish(on_line=on_line)
+        except CommandError as error:
+            raise _explain(error, self._rootfs) from error
+
+    def abandon(self) -> None:
+        """Kill it, if it is still at work."""
+        started, self._started = self._started, None
+        if started is not None:
+            started.abandon()
+
+
+@contextmanager
+def begin_rootfs(
+    runner: CommandRunner, rootfs: DebianRootfs, output: Path, *, time: int = CONSTANT_TIME
+) -> Iterator[RootfsBuild]:
+    """Start making the archive `output`; call `finish` in the block. Takes half a minute or more.
 
     time: no file is younger (seconds since the epoch), so that the same packages give the same
         archive.
     """
-    with _readable_folder() as scratch:
+    with _readable_folder(runner) as scratch:
         shutil.copytree(rootfs.folder, scratch / "recipe")
         for path in (scratch / "recipe").rglob("*"):
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
@@ -75,10 +97,11 @@ def make_rootfs(
             argv=mmdebstrap_argv(rootfs, hook=scratch / "recipe" / rootfs.hook, output=output),
             env={"SOURCE_DATE_EPOCH": str(time), "TMPDIR": str(scratch)},
         )
+        build = RootfsBuild(rootfs, runner.begin(command))
         try:
-            runner.run(command, on_line=on_line)
-        except CommandError as error:
-            raise _explain(error, rootfs) from error
+            yield build
+        finally:
+            build.abandon()
 
 
 def package_names(path: Path) -> tuple[str, ...]:
@@ -88,15 +111,21 @@ def package_names(path: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _readable_folder() -> Iterator[Path]:
+def _readable_folder(runner: CommandRunner) -> Iterator[Path]:
     """A temporary folder below which subordinate ids can read; one's own data folder is private."""
     parent = Path(os.environ.get("TMPDIR") or _DEFAULT_TEMPORARY)
-    with tempfile.TemporaryDirectory(
-        dir=parent, prefix="locald-rootfs-", ignore_cleanup_errors=True
-    ) as name:
-        folder = Path(name)
+    try:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix="locald-rootfs-"))
+    except OSError as error:
+        raise StorageError(f"no temporary folder can be made in {parent}: {error}") from error
+    try:
         folder.chmod(0o755)
         yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():  # a build that was killed leaves files of subordinate ids
+            with UserNamespace(runner, ids=SubordinateIds.of_current_user()) as namespace:
+                namespace.remove_tree(folder)
 
 
 def _explain(error: CommandError, rootfs: DebianRootfs) -> HostError:

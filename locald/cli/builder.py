@@ -12,10 +12,10 @@ from lifecycle.builder import BuilderImage
 from locald.build.builder_create import (
     EMBEDDED_NAME,
     BuilderRequest,
-    BuilderTools,
     create_builder,
 )
 from locald.build.builder_inspect import BuilderReport, known_builders, report_of
+from locald.build.builder_sources import BuilderTools
 from locald.cli.console import Console, Progress
 from locald.cli.state import State
 from oci.errors import ImageError, UsageError
