@@ -2,11 +2,12 @@
 
 import errno
 import os
-import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
+
+from platformdirs import PlatformDirs
 
 from oci.errors import StorageError
 
@@ -25,41 +26,31 @@ class Paths:
     cache_dir: what may be deleted at any time.
     config_dir: what the user wrote.
     state_dir: logs.
-    runtime_dir: sockets and process files, gone after a reboot.
     """
 
     data_dir: Path
     cache_dir: Path
     config_dir: Path
     state_dir: Path
-    runtime_dir: Path
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+    def from_environment(cls, overrides: Mapping[str, str] | None = None) -> Self:
         """LOCALD_DATA_DIR, LOCALD_CACHE_DIR and LOCALD_CONFIG_DIR, else the XDG folders.
 
         An empty variable counts as unset, a relative LOCALD_… starts at the current folder.
-        With LOCALD_DATA_DIR the logs and process files live below it too, so that it alone
-        separates one installation (or one test) from another.
+        With LOCALD_DATA_DIR the logs live below it too, so that it alone separates one
+        installation (or one test) from another.
+
+        overrides: where to look for LOCALD_…, by default the environment. The XDG variables
+            always come from there.
         """
-        environ = os.environ if environ is None else environ
-        given_data = _override(environ, DATA_VARIABLE)
-        data = given_data or _xdg(environ, "XDG_DATA_HOME", ".local/share")
-        runtime_base = environ.get("XDG_RUNTIME_DIR", "")
-        if given_data is None and runtime_base.startswith("/"):
-            runtime = Path(runtime_base, _NAME)
-        else:
-            runtime = data / "run"
+        overrides = os.environ if overrides is None else overrides
+        data = _override(overrides, DATA_VARIABLE)
         return cls(
-            data_dir=data,
-            cache_dir=_override(environ, CACHE_VARIABLE)
-            or _xdg(environ, "XDG_CACHE_HOME", ".cache"),
-            config_dir=_override(environ, CONFIG_VARIABLE)
-            or _xdg(environ, "XDG_CONFIG_HOME", ".config"),
-            state_dir=data / "state"
-            if given_data
-            else _xdg(environ, "XDG_STATE_HOME", ".local/state"),
-            runtime_dir=runtime,
+            data_dir=data or _platform_dir("data"),
+            cache_dir=_override(overrides, CACHE_VARIABLE) or _platform_dir("cache"),
+            config_dir=_override(overrides, CONFIG_VARIABLE) or _platform_dir("config"),
+            state_dir=data / "state" if data else _platform_dir("state"),
         )
 
     @property
@@ -107,7 +98,6 @@ class Paths:
             self.config_dir: CONFIG_VARIABLE,
             self.data_dir: DATA_VARIABLE,
             self.state_dir: DATA_VARIABLE,
-            self.runtime_dir: DATA_VARIABLE,
         }
         variable = next(
             (name for base, name in bases.items() if folder.is_relative_to(base)), DATA_VARIABLE
@@ -118,28 +108,28 @@ class Paths:
         )
 
 
-def _override(environ: Mapping[str, str], variable: str) -> Path | None:
-    value = environ.get(variable, "")
+def _override(overrides: Mapping[str, str], variable: str) -> Path | None:
+    value = overrides.get(variable, "")
     return Path(value).absolute() if value else None
 
 
-def _xdg(environ: Mapping[str, str], variable: str, default: str) -> Path:
-    """The XDG base directory specification, by hand: platformdirs cannot be given an
-    environment, takes relative paths (which the specification says to ignore), and costs 8 ms.
-    """
-    base = environ.get(variable, "")
-    if base.startswith("/"):
-        return Path(base, _NAME)
-    home = environ.get("HOME", "")
-    if not home:
-        try:
-            home = pwd.getpwuid(os.getuid()).pw_dir
-        except KeyError as error:
-            raise StorageError(
-                f"{variable} and HOME are not set, and user {os.getuid()} has no home",
-                hint=f"set HOME, or {DATA_VARIABLE}, {CACHE_VARIABLE} and {CONFIG_VARIABLE}",
-            ) from error
-    return Path(home, default, _NAME).absolute()
+def _platform_dir(kind: Literal["data", "cache", "config", "state"]) -> Path:
+    folders = PlatformDirs(_NAME)
+    try:
+        match kind:
+            case "data":
+                return folders.user_data_path
+            case "cache":
+                return folders.user_cache_path
+            case "config":
+                return folders.user_config_path
+            case "state":
+                return folders.user_state_path
+    except RuntimeError as error:
+        raise StorageError(
+            f"no folder for {kind}: {error}",
+            hint=f"set HOME, or {DATA_VARIABLE}, {CACHE_VARIABLE} and {CONFIG_VARIABLE}",
+        ) from error
 
 
 def _make_private(folder: Path) -> None:

@@ -67,40 +67,28 @@ def _is_venv(entry: os.DirEntry[str]) -> bool:
 
 
 def _matching(patterns: PatternList) -> HideRule:
-    decide = patterns.decide
+    match = patterns.match
 
     def hides(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
-        hidden = []
-        for entry in entries:
-            name = entry.name
-            if decide(folder, f"{name}/" if entry.is_dir(follow_symlinks=False) else name):
-                hidden.append(name)
-        return hidden
+        return {
+            entry.name
+            for entry in entries
+            if match(folder + entry.name, folder=entry.is_dir(follow_symlinks=False))
+        }
 
     return hides
 
 
 def _all_but(patterns: PatternList) -> HideRule:
     """Hides the files that no pattern includes, neither themselves nor by a folder above."""
-
-    def folder_included(folder: str) -> bool:
-        while folder:
-            cut = folder.rstrip("/").rfind("/") + 1
-            decision = patterns.decide(folder[:cut], folder[cut:])
-            if decision is not None:
-                return decision
-            folder = folder[:cut]
-        return False
+    match = patterns.match
 
     def hides(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
-        inherited = folder_included(folder)
-        hidden = set()
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                continue
-            decision = patterns.decide(folder, entry.name)
-            if not (inherited if decision is None else decision):
-                hidden.add(entry.name)
-        return hidden
+        return {
+            entry.name
+            for entry in entries
+            if not entry.is_dir(follow_symlinks=False)
+            and not match(folder + entry.name, folder=False)
+        }
 
     return hides

@@ -45,6 +45,20 @@ def test_include_hides_all_else(tmp_path: Path) -> None:
     assert hidden(tmp_path, rules) == ["LICENSE", "doc/c.txt", "src/secret", "x"]
 
 
+def test_include_takes_the_last_word_about_the_folders_above(tmp_path: Path) -> None:
+    tree(tmp_path, "src/a.py", "src/secret/key", "doc/b.md")
+    rules = SourceRules(include=("!secret", "src/"))
+    assert hidden(tmp_path, rules) == ["doc"]
+    rules = SourceRules(include=("src/**", "!src/secret/**"))
+    assert hidden(tmp_path, rules) == ["doc", "src/secret"]
+
+
+def test_exclude_below_a_folder_leaves_the_folder_and_what_is_kept(tmp_path: Path) -> None:
+    tree(tmp_path, "foo/keep", "foo/drop", "foo/bar/drop", "new\nline/drop", "new\nline/keep")
+    rules = SourceRules(exclude=("foo/**", "!foo/keep", "drop"))
+    assert hidden(tmp_path, rules) == ["foo/bar", "foo/drop", "new\nline/drop"]
+
+
 def test_a_pattern_that_cannot_be_read_is_named() -> None:
     rules = SourceRules(exclude=("ok", "a[b"), where="locald.toml: service.web.build")
     with pytest.raises(ConfigError) as caught:
