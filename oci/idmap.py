@@ -110,7 +110,7 @@ def _ranges(path: Path) -> tuple[tuple[int, int], ...]:
     with contextlib.suppress(KeyError):  # a uid without a passwd entry, as in many CI containers
         owners.add(pwd.getpwuid(os.getuid()).pw_name)
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(errors="replace").splitlines()
     except OSError:
         return ()
     found = []

@@ -5,7 +5,7 @@ survive (`oci.layout.Layout.rewrite`).
 Source: OCI image-spec 1.1; Docker's schema 2 differs in its media types only.
 """
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -55,7 +55,7 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 
     media_type: str
     digest: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0)]
     annotations: dict[str, str] = {}
     platform: DescriptorPlatform | None = None
 
@@ -64,7 +64,7 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
         return Digest.parse(self.digest)
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Index(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An image index: a layout's index.json, or a multi-platform image."""
 
     schema_version: int = 2

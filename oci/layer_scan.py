@@ -17,6 +17,7 @@ from typing import IO, cast
 from oci.digest import Digest
 from oci.errors import ImageError
 from oci.image import OCI_EQUIVALENT, OCI_LAYER_GZIP, OCI_LAYER_TAR
+from oci.tar_headers import TarHeaders
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_WHITEOUT = ".wh..wh..opq"
@@ -51,8 +52,7 @@ def scan_layer(
         stream = _HashingReader(content, limits.size_bytes)
         try:
             entries = _scan_entries(stream, limits)
-            stream.drain()
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
             raise ImageError(f"the layer {path.name[:12]} is damaged: {error}") from error
     if stream.digest() != diff_id:
         raise ImageError(
@@ -64,10 +64,11 @@ def scan_layer(
 
 def check_name(name: str) -> None:
     """Refuse an entry whose name could act outside of the root it is unpacked into."""
-    parts = name.split("/")
+    # umoci tidies the name before it looks at the last part: `a/./b/.` is `a/b`.
+    parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise ImageError(f"a layer has an entry with `..` in its name: {name[:200]!r}")
-    base = name.rstrip("/").rpartition("/")[2]
+    base = parts[-1] if parts else ""
     if base.startswith(WHITEOUT_PREFIX) and base != OPAQUE_WHITEOUT:
         hidden = base.removeprefix(WHITEOUT_PREFIX)
         if hidden in ("", ".", ".."):
@@ -80,23 +81,27 @@ def _uncompressed(file: IO[bytes], kind: str) -> IO[bytes]:
 
 def _scan_entries(stream: "_HashingReader", limits: ScanLimits) -> int:
     entries = 0
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            entries += 1
-            if entries > limits.entries:
-                raise ImageError(f"a layer has more than {limits.entries} entries")
-            if len(member.name.encode(errors="surrogateescape")) > limits.path_bytes:
-                raise ImageError(f"entry {entries} of a layer has a name that is too long")
-            check_name(member.name)
-            if member.islnk():
-                check_name(member.linkname)
-            # The list that tarfile keeps of all members would grow with the layer.
-            archive.members = []  # type: ignore[attr-defined]
+    headers = TarHeaders(cast(IO[bytes], stream))
+    for member in headers:
+        entries += 1
+        if entries > limits.entries:
+            raise ImageError(f"a layer has more than {limits.entries} entries")
+        if len(member.name.encode(errors="surrogateescape")) > limits.path_bytes:
+            raise ImageError(f"entry {entries} of a layer has a name that is too long")
+        check_name(member.name)
+        if member.islnk():
+            check_name(member.linkname)
+    stream.drain()
+    if stream.last_content > headers.end:
+        raise ImageError("a layer has data after its end")
     return entries
 
 
 class _HashingReader(io.RawIOBase):
-    """Hands a stream on, hashing and counting what it reads."""
+    """Hands a stream on, hashing and counting what it reads.
+
+    last_content: where the last byte that is not zero ends.
+    """
 
     def __init__(self, source: IO[bytes], max_bytes: int) -> None:
         super().__init__()
@@ -104,6 +109,7 @@ class _HashingReader(io.RawIOBase):
         self._hasher = hashlib.sha256()
         self._max_bytes = max_bytes
         self.size_bytes = 0
+        self.last_content = 0
 
     def readable(self) -> bool:
         return True
@@ -111,6 +117,8 @@ class _HashingReader(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._source.read(size)
         self._hasher.update(data)
+        if content := len(data.rstrip(b"\0")):
+            self.last_content = self.size_bytes + content
         self.size_bytes += len(data)
         if self.size_bytes > self._max_bytes:
             raise ImageError(f"a layer is larger than {self._max_bytes} bytes uncompressed")

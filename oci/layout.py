@@ -6,6 +6,7 @@ A *sparse* layout has the manifest and the configuration but not every layer.
 Source: OCI image-spec 1.1, "Image Layout Specification".
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from oci.image import (
     decode_index,
     decode_manifest,
 )
+from oci.plain_file import read_plain_file
 
 TAG = "latest"
 _LAYOUT_FILE = b'{"imageLayoutVersion":"1.0.0"}'
@@ -88,10 +90,8 @@ class Layout:
         """A small blob's bytes, checked against the digest."""
         path = self.blob_path(digest)
         try:
-            if path.stat().st_size > max_bytes:
-                raise ImageError(f"{path}: larger than {max_bytes} bytes, too large for a document")
-            data = path.read_bytes()
-        except FileNotFoundError as error:
+            data = read_plain_file(path.parent, path.name, max_bytes=max_bytes)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise ImageError(f"{self.path}: the blob {digest} is missing") from error
         if Digest.of(data) != digest:
             raise StorageError(
@@ -101,24 +101,25 @@ class Layout:
         return data
 
     def write_blob(self, data: bytes) -> Digest:
-        """Store bytes under their digest, whole or not at all."""
+        """Store a small blob under its digest, whole or not at all; a damaged one is replaced."""
         digest = Digest.of(data)
         path = self.blob_path(digest)
-        if not path.is_file():
-            staged = path.with_name(f".{digest.hex}.new")
-            staged.write_bytes(data)
-            staged.replace(path)
+        if not path.is_file() or path.read_bytes() != data:
+            # A name of its own: another process may be writing the same blob.
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as staged:
+                staged.write(data)
+            Path(staged.name).replace(path)
         return digest
 
     def read(self) -> LayoutImage:
         """The layout's only image; raises ImageError when there is none, or more than one."""
         descriptor = self._only_descriptor()
-        manifest_bytes = self.read_blob(descriptor.parsed_digest())
         origin = str(self.path)
         if descriptor.media_type in INDEX_TYPES:
             raise ImageError(f"{origin}: holds an image index where one image was expected")
+        manifest_bytes = self._read_described(descriptor)
         manifest = decode_manifest(manifest_bytes, origin=origin)
-        config_bytes = self.read_blob(manifest.config.parsed_digest())
+        config_bytes = self._read_described(manifest.config)
         config = decode_config(config_bytes, origin=origin)
         if len(config.rootfs.diff_ids) != len(manifest.layers):
             raise ImageError(
@@ -175,10 +176,18 @@ class Layout:
             layer["mediaType"] = OCI_EQUIVALENT.get(layer["mediaType"], layer["mediaType"])
         return self.write(msgspec.json.encode(manifest), config_bytes)
 
+    def _read_described(self, descriptor: Descriptor) -> bytes:
+        data = self.read_blob(descriptor.parsed_digest())
+        if len(data) != descriptor.size:
+            raise ImageError(
+                f"{self.path}: the blob {descriptor.digest} has {len(data)} bytes, "
+                f"its descriptor says {descriptor.size}"
+            )
+        return data
+
     def _only_descriptor(self) -> Descriptor:
-        path = self.path / "index.json"
         try:
-            data = path.read_bytes()
+            data = read_plain_file(self.path, "index.json", max_bytes=_MAX_INDEX_BYTES)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ImageError(
                 f"{self.path} is not an OCI image layout: it has no index.json"

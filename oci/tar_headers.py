@@ -1,0 +1,85 @@
+"""Tar headers, read so that no other reader can see other entries than we do.
+
+A scan is worth nothing when the tool that unpacks reads the same bytes differently. Python stops
+without a word at a header that it cannot read, applies global headers to names, and lets the
+first of two extended headers win; Go (umoci) does none of these. What the two read differently is
+refused here: no tool that makes layers writes it.
+Source: archive/tar of Go 1.19 (Reader.next, mergePAX), tarfile of Python 3.11.
+"""
+
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import IO, Self
+
+from oci.errors import ImageError
+
+_MAX_EXTENSION_BYTES = 1 << 20
+_GLOBAL, _EXTENDED, _LONG_NAME, _LONG_LINK = b"g", b"x", b"L", b"K"
+_EXTENSIONS = frozenset({_GLOBAL, _EXTENDED, _LONG_NAME, _LONG_LINK, b"X"})
+# What may stand before an entry's own header.
+_CHAINS = frozenset(
+    {(), (_EXTENDED,), (_LONG_NAME,), (_LONG_LINK,), (_LONG_NAME, _LONG_LINK),
+     (_LONG_LINK, _LONG_NAME)}
+)  # fmt: skip
+_MEANINGFUL = frozenset({"path", "linkpath", "size"})
+
+
+class TarHeaders:
+    """Iterates over the entries of an uncompressed archive; ImageError when it is ambiguous.
+
+    end: after the iteration, where the archive's end mark starts; nothing but zeros may follow.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.end = 0
+
+    def __iter__(self) -> Iterator[tarfile.TarInfo]:
+        chain: list[bytes] = []
+        kind = _recording_tarinfo(chain)
+        with closing(tarfile.open(fileobj=self._stream, mode="r|", tarinfo=kind)) as archive:
+            for member in archive:
+                _check_chain(chain)
+                _check_extended(archive.pax_headers, member)
+                chain.clear()
+                yield member
+                # The list that tarfile keeps of all members would grow with the layer.
+                archive.members = []  # type: ignore[attr-defined]
+            self.end = archive.offset
+
+
+def _recording_tarinfo(chain: list[bytes]) -> type[tarfile.TarInfo]:
+    """A TarInfo that notes the type of every header and takes no unreadable one for the end."""
+
+    class RecordingTarInfo(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+            try:
+                info = super().frombuf(buf, encoding, errors)
+            except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
+                raise
+            except tarfile.HeaderError as error:
+                raise ImageError(f"a layer has a header that cannot be read: {error}") from error
+            kind = bytes(buf[156:157])
+            if info.size < 0 or (kind in _EXTENSIONS and info.size > _MAX_EXTENSION_BYTES):
+                raise ImageError(f"a layer has a header with a size of {info.size} bytes")
+            chain.append(kind)
+            if len(chain) > 8:
+                raise ImageError("a layer has too many headers before one entry")
+            return info
+
+    return RecordingTarInfo
+
+
+def _check_chain(chain: list[bytes]) -> None:
+    *extensions, own = (kind for kind in chain if kind != _GLOBAL)
+    if tuple(extensions) not in _CHAINS or (extensions and own == tarfile.AREGTYPE):
+        raise ImageError("a layer has an entry with extensions that contradict each other")
+
+
+def _check_extended(global_headers: Mapping[str, str], member: tarfile.TarInfo) -> None:
+    if _MEANINGFUL.intersection(global_headers) or any(
+        key.startswith("GNU.sparse.") for key in (*global_headers, *member.pax_headers)
+    ):
+        raise ImageError(f"a layer has an entry in a form that no layer needs: {member.name!r}")
