@@ -11,7 +11,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from lifecycle.runtime.spec import Network, Port
 from oci.errors import ContainerError, HostError
@@ -135,8 +135,9 @@ class PrivateNetwork:
 
     def withdraw(self) -> None:
         """Take back every published port."""
-        entries = self._ask("list_hostfwd").get("return", {})
-        for entry in entries.get("entries", ()):
+        reply = self._ask("list_hostfwd")
+        # slirp4netns 1.2 leaves out the "return" that its manual shows.
+        for entry in reply.get("return", reply).get("entries", ()):
             self._ask("remove_hostfwd", id=entry["id"])
 
     def _start_helper(self, runner: CommandRunner, namespace: UserNamespace) -> RunningCommand:
@@ -160,7 +161,7 @@ class PrivateNetwork:
             "with --network host or --network none",
         )
 
-    def _ask(self, command: str, **arguments: object) -> dict[str, dict[str, list[dict[str, int]]]]:
+    def _ask(self, command: str, **arguments: object) -> dict[str, Any]:
         request = json.dumps({"execute": command, "arguments": arguments}).encode()
         folder = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -174,7 +175,7 @@ class PrivateNetwork:
             raise ContainerError(f"slirp4netns does not answer: {error}") from error
         finally:
             os.close(folder)
-        reply: dict[str, dict[str, list[dict[str, int]]]] = {}
+        reply: dict[str, Any] = {}
         with suppress(json.JSONDecodeError):
             reply = json.loads(answer)
         return reply

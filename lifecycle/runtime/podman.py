@@ -54,12 +54,21 @@ _PODMANS_OWN = re.compile(
 # Podman splits `-v` at colons and commas, and reads quotes.
 _UNSAFE_IN_VOLUME = re.compile(r"[:,\\\"'\s\x00-\x1f\x7f]|[\udc80-\udcff]")
 
-# Podman's --runroot may have 50 characters.
-_SHORT_FOLDER = "/tmp"
+# Podman takes no longer --runroot, and no link to one. The containers' changes go there, so the
+# other place is one that is on disk everywhere.
+_LONGEST_RUNROOT = 50
+_SHORT_FOLDER = "/var/tmp"
 
-# The second time catches a container that a client was still making. $0 is the file with the
-# number of the process that holds podman's namespaces, and with them every mount.
-_WATCHDOG = 'cat >/dev/null; "$@"; sleep 1; "$@"; read -r pause <"$0"; kill -9 "$pause"'
+# $0 is the temporary folder, $1 podman's, the rest a podman command without its verb. The second
+# time catches a container that a client was still making. The process in pause.pid holds podman's
+# namespaces open.
+_WATCHDOG = """\
+folder=$1; shift; cat >/dev/null
+"$@" rm --all --force --time 0; sleep 1; "$@" rm --all --force --time 0
+"$@" unshare rm -rf -- "$folder/run"
+read -r pid <"$folder/tmp/pause.pid" && kill -9 "$pid"
+rm -rf -- "$folder" "$0"
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +137,7 @@ def run_argv(
         "--env-file", str(env_file),
         *(word for name in sorted(spec.env) if not in_env_file(name) for word in ("--env", name)),
         "--log-driver=none",
+        "--sig-proxy=false",
         "--systemd=false",
         *(("--read-only", "--read-only-tmpfs=false") if spec.read_only_root else ()),
         *(f"--ulimit={_ulimit(name, limit)}" for name, limit in sorted(spec.rlimits.items())),
@@ -203,13 +213,13 @@ class PodmanSandbox:
         self._count = 0
         # crun refuses some cgroup layouts that runc takes.
         runtime = "runc" if find_tool("runc") else None
-        self._links = Path(tempfile.mkdtemp(prefix="locald-", dir=_SHORT_FOLDER))
+        self._temporary = Path(tempfile.mkdtemp(prefix="locald-", dir=_SHORT_FOLDER))
         self._link_count = 0
-        self._real_folder = scratch / "podman"
-        self._real_folder.mkdir()
-        # Podman refuses long paths here, so it gets a link to the real one.
-        self._state = PodmanState(folder=self._links / "podman", runtime=runtime)
-        self._state.folder.symlink_to(self._real_folder)
+        folder = scratch / "podman"
+        if len(str(folder / "run")) > _LONGEST_RUNROOT:
+            folder = self._temporary / "podman"
+        folder.mkdir()
+        self._state = PodmanState(folder=folder, runtime=runtime)
         self._state.containers_conf.write_text(_CONTAINERS_CONF)
         self._state.mounts_conf.touch()
         self._seccomp = self._state.folder / "seccomp.json"
@@ -218,7 +228,10 @@ class PodmanSandbox:
         )
         self._watchdog = runner.start(
             Command(
-                argv=("sh", "-c", _WATCHDOG, str(self._state.pause_file), *self._remove_all_argv()),
+                argv=(
+                    *("sh", "-c", _WATCHDOG, str(self._temporary), str(folder)),
+                    *self._state.argv(),
+                ),
                 env=self._own_env(),
             )
         )
@@ -232,7 +245,9 @@ class PodmanSandbox:
             require_tun()
         command = self._command(spec)
         try:
-            result = self._runner.run(command, on_line=on_line, check=False)
+            result = self._runner.begin(command).finish(
+                on_line=on_line, check=False, ask_to_stop=lambda: self._terminate(spec)
+            )
         except BaseException:
             self._podman(*self._remove_all_argv())
             raise
@@ -256,13 +271,16 @@ class PodmanSandbox:
     def close(self) -> None:
         """Forget podman's state; every container has ended by now."""
         try:
-            for folder in (self._scratch / "containers", self._real_folder / "run"):
+            for folder in (self._scratch / "containers", self._state.folder / "run"):
                 self._delete(folder)
         finally:
             self._watchdog.abandon()
             self._end_pause_process()
-            shutil.rmtree(self._real_folder, ignore_errors=True)
-            shutil.rmtree(self._links, ignore_errors=True)
+            shutil.rmtree(self._state.folder, ignore_errors=True)
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _terminate(self, spec: ContainerSpec) -> None:
+        self._podman(*self._state.argv("kill", "--signal", "TERM", spec.name))
 
     def _delete(self, folder: Path) -> None:
         """Mostly all files are ours; podman is slow to start, so ask it only for the others."""
@@ -319,7 +337,7 @@ class PodmanSandbox:
         if _UNSAFE_IN_VOLUME.search(str(path)) is None:
             return path
         self._link_count += 1
-        link = self._links / str(self._link_count)
+        link = self._temporary / str(self._link_count)
         link.symlink_to(path)
         return link
 

@@ -349,7 +349,7 @@ def test_thousands_of_hidden_paths_cost_little(
     started = time.monotonic()
     lines = output(sandbox, shell(replace(spec, overlays=(overlay,)), "find /workspace -type f"))
     assert lines == []
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10  # one process each would take minutes
 
 
 def test_what_a_build_leaves_can_be_removed(
@@ -400,7 +400,7 @@ def test_private_reaches_out_but_not_the_hosts_loopback(
         script = (
             "ip -o addr show tap0; ip route; cat /etc/hosts; cat /proc/net/unix; "
             f"for host in 127.0.0.1 ::1 10.0.2.2 10.0.2.3; do "
-            f"nc -z -w 2 $host {port} 2>/dev/null && echo reached $host; done; true"
+            f"nc -w 2 $host {port} -e /bin/true 2>/dev/null && echo reached $host; done; true"
         )
         text = "\n".join(output(sandbox, shell(replace(spec, network=Network.PRIVATE), script)))
     assert "10.0.2.100/24" in text
@@ -413,7 +413,7 @@ def test_private_reaches_out_but_not_the_hosts_loopback(
 def test_host_network_is_the_hosts(sandbox: Sandbox, spec: ContainerSpec) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        script = f"nc -z -w 2 127.0.0.1 {port}"
+        script = f"nc -w 2 127.0.0.1 {port} -e /bin/true"
         output(sandbox, shell(replace(spec, network=Network.HOST), script))
 
 
