@@ -6,7 +6,6 @@ from pathlib import Path
 
 from oci.digest import Digest
 from oci.rootfs_tarball import DebianRootfs, mmdebstrap_argv, package_names
-from oci.tree_digest import digest_tree
 
 _SUITE = "bookworm"
 
@@ -24,8 +23,8 @@ class EmbeddedBase:
     def inputs(self) -> Digest:
         """Changes when what the image is made from changes; not when Debian's packages do."""
         argv = mmdebstrap_argv(self.rootfs, hook=Path(self.rootfs.hook), output=Path())
-        tree = digest_tree(self.rootfs.folder)
-        return Digest.of(repr((argv, self.user, self.id, self.title, str(tree))).encode())
+        hook = str(Digest.of_file(self.rootfs.folder / self.rootfs.hook))
+        return Digest.of(repr((argv, self.user, self.id, self.title, hook)).encode())
 
 
 @dataclass(frozen=True, kw_only=True)
