@@ -23,6 +23,8 @@ class PatternList:
 
     def __init__(self, lines: Iterable[str]) -> None:
         """Raises ValueError with the offending line."""
+        lines = tuple(lines)
+        _spec(lines)  # so that an error quotes the line as it was written
         texts = [_ALL_BELOW.sub(r"/**/*\1", _stripped(line)) for line in lines]
         self._files = _spec(texts)
         self._folders = _spec(text.rstrip("/") for text in texts)

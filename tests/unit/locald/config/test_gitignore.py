@@ -67,6 +67,7 @@ def test_the_last_matching_line_decides(lines: list[str], path: str, matches: bo
     ("line", "message"),
     [
         ("a[b", "'a[b' has a [ without its ]"),
+        ("a[b/**", "'a[b/**' has a [ without its ]"),
         ("a\\", "'a\\\\' is no pattern: Escape character found with no next character to escape"),
         ("[z-a]", "'[z-a]' is no pattern: bad character range z-a"),
         ("!", "'!' is no pattern"),
