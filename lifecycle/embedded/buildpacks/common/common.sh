@@ -144,7 +144,7 @@ process() {
 	toml_array "$@"
 	LAUNCH_TOML+=$'\n[[processes]]\n'"type = \"$type\""$'\n'"command = $REPLY"$'\n'
 	if [[ $type == web ]]; then LAUNCH_TOML+=$'default = true\n'; fi
-	say "process $type: $*"
+	if [[ ${2:-} == -c ]]; then say "process $type: $3"; else say "process $type: $*"; fi
 }
 
 write_launch() { printf '%s' "$LAUNCH_TOML" >"$LAYERS_DIR/launch.toml"; }
