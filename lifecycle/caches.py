@@ -100,7 +100,7 @@ class BuildCache:
 
     def size_bytes(self) -> int:
         """What the cache takes on the disk; a file with several names counts once."""
-        return sum(_allocated_bytes(folder) for folder in (self.lifecycle, self.build))
+        return _allocated_bytes(self.lifecycle, self.build)
 
     def clear(self, *, remove: Callable[[Path], object] = remove_tree) -> None:
         """Forget everything; always safe while the lock is held.
@@ -130,11 +130,11 @@ def build_caches(folder: Path) -> tuple[BuildCache, ...]:
     return tuple(found)
 
 
-def _allocated_bytes(folder: Path) -> int:
-    """Blocks of the folder and all below it that this user can see. Links are not followed."""
+def _allocated_bytes(*folders: Path) -> int:
+    """Blocks of the folders and all below them that this user can see. Links are not followed."""
     counted: set[tuple[int, int]] = set()
     total = 0
-    pending = [folder]
+    pending = list(folders)
     while pending:
         path = pending.pop()
         try:

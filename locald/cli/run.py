@@ -146,9 +146,9 @@ def run_command(
         runtime=runtime,
         arguments=ctx.meta.get(_ARGUMENTS, ()),
     )
-    with _told_when_stopping(state.console):
+    with _told_when_stopping(state.console) as stopping:
         try:
-            return run_application(flags, state.tools(), state.console)
+            return run_application(flags, state.tools(), state.console, stopping=stopping)
         except Interrupted as interrupted:
             state.console.note(f"Stopped by {signal.Signals(interrupted.signal_number).name}")
             return interrupted.exit_code
@@ -160,8 +160,9 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _told_when_stopping(console: Console) -> Iterator[None]:
-    """Say that an interruption was heard: an application may take its time to end."""
+def _told_when_stopping(console: Console) -> Iterator[threading.Event]:
+    """Say that an interruption was heard, and set the event that the block gets: an application
+    may take its time to end."""
     heard = threading.Event()
     over = threading.Event()
 
@@ -180,6 +181,6 @@ def _told_when_stopping(console: Console) -> Iterator[None]:
         signal.signal(number, interrupt)
     threading.Thread(target=tell, daemon=True).start()
     try:
-        yield
+        yield heard
     finally:
         over.set()

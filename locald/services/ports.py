@@ -71,17 +71,23 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def announced(port: Port | None, tell: Callable[[str], None]) -> Iterator[None]:
-    """During the block, tell the application's address as soon as it answers."""
+def announced(
+    port: Port | None, tell: Callable[[str], None], *, stopping: threading.Event
+) -> Iterator[None]:
+    """During the block, tell the application's address as soon as it answers.
+
+    stopping: set once the application is asked to end; a forwarder that loses it may seem to
+        answer.
+    """
     if port is None:
         yield
         return
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.is_set():
+        while not ended.is_set() and not stopping.is_set():
             started = time.monotonic()
-            if answers(port.host) and not ended.is_set():
+            if answers(port.host) and not ended.is_set() and not stopping.is_set():
                 tell(f"http://localhost:{port.host}")
                 return
             ended.wait(max(0.0, _POLL_SECONDS - (time.monotonic() - started)))

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,9 +53,14 @@ class _Settings:
     procfile: Mapping[str, str] | None = None
 
 
-def run_application(flags: RunFlags, tools: Tools, observer: RunObserver) -> int:
-    """Run the application in the foreground; its exit code. Raises `oci.errors.Error`, and lets
-    an interruption pass once the application has been stopped."""
+def run_application(
+    flags: RunFlags, tools: Tools, observer: RunObserver, *, stopping: threading.Event
+) -> int:
+    """Run the application in the foreground; its exit code.
+
+    stopping: set by whoever raises an interruption. Raises `oci.errors.Error`, and lets the
+    interruption pass once the application has been stopped.
+    """
     refuse_real_root(os.getuid(), Path("/proc/self/uid_map").read_text())
     requested = _runtime(flags, tools)
     found = find_image(flags.target, service=flags.service, store=tools.store, paths=tools.paths)
@@ -91,7 +97,7 @@ def run_application(flags: RunFlags, tools: Tools, observer: RunObserver) -> int
         else None,
     )
     observer.note(f"Running {found.name.familiar}: {start.title}")
-    with announced(application.port, observer.note):
+    with announced(application.port, observer.note, stopping=stopping):
         return way.run(application)
 
 
