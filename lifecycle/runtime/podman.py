@@ -66,7 +66,7 @@ _WATCHDOG = """\
 folder=$1; shift; cat >/dev/null
 "$@" rm --all --force --time 0; sleep 1; "$@" rm --all --force --time 0
 "$@" unshare rm -rf -- "$folder/run"
-read -r pid <"$folder/tmp/pause.pid" && kill -9 "$pid"
+kill -9 "$(cat "$folder/tmp/pause.pid")"
 rm -rf -- "$folder" "$0"
 """
 
@@ -291,7 +291,7 @@ class PodmanSandbox:
     def _end_pause_process(self) -> None:
         with suppress(OSError, ValueError):
             pid = int(self._state.pause_file.read_text())
-            if Path("/proc", str(pid), "comm").read_text().strip() in ("podman", "catatonit"):
+            if Path("/proc", str(pid), "comm").read_text().startswith(("podman", "catatonit")):
                 os.kill(pid, signal.SIGKILL)
 
     def _command(self, spec: ContainerSpec) -> Command:

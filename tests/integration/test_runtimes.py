@@ -365,12 +365,17 @@ def test_what_a_build_leaves_can_be_removed(
 
 
 def test_a_closed_sandbox_leaves_nothing_that_its_user_cannot_delete(
-    runtime: ContainerRuntime, spec: ContainerSpec, tmp_path: Path
+    runtime: ContainerRuntime,
+    spec: ContainerSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scratch = tmp_path / "gone"
     scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # every child inherits it, and is known by it
     with runtime.open(scratch) as opened:
         output(opened, shell(spec, "touch /tmp/x /home/cnb/y"))
+    _wait_until_gone(f"TMPDIR={tmp_path}", seconds=2, file="environ")
     owners = {path.lstat().st_uid for path in scratch.rglob("*")}
     assert owners <= {os.getuid()}
 
@@ -582,14 +587,15 @@ def test_sigkill_of_locald_leaves_no_process_and_no_mount(
         *(sys.executable, "-m", "tests.support.run_container", runtime.name, rootfs, scratch),
         *(network, "/bin/sh", "-c", f"echo up; sleep {number}"),
     )
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=REPOSITORY)
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # every child inherits it, and is known by it
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=REPOSITORY, env=env)
     assert process.stdout is not None
     assert process.stdout.readline() == b"up\n"
     process.kill()
     process.wait()
     process.stdout.close()
     _wait_until_gone(number, seconds=2)
-    _wait_until_gone(str(scratch), seconds=4)
+    _wait_until_gone(f"TMPDIR={tmp_path}", seconds=10, file="environ")
     deadline = time.monotonic() + 2
     while (left := _mounts_below(scratch)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -623,16 +629,17 @@ def _interrupt_at(line: str, at: str, lines: list[str]) -> None:
         raise Interrupted(signal.SIGTERM)
 
 
-def _wait_until_gone(word: str, *, seconds: float) -> None:
+def _wait_until_gone(word: str, *, seconds: float, file: str = "cmdline") -> None:
+    """Wait for the end of all processes that have a word in that file of theirs in /proc."""
     deadline = time.monotonic() + seconds
-    while left := _processes_with(word):
+    while left := _processes_with(word, file):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
 
 
-def _processes_with(word: str) -> list[str]:
+def _processes_with(word: str, file: str) -> list[str]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob(f"[0-9]*/{file}"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
