@@ -148,7 +148,10 @@ def _table(rows: Sequence[Row], width: int | None) -> Iterator[str]:
 def _wrapped(text: str, width: int | None) -> list[str]:
     if width is None or len(text) <= width:
         return [text]
-    return textwrap.wrap(text, max(width, _MIN_VALUE_WIDTH), break_on_hyphens=False) or [""]
+    # A digest or a path stays whole, so that it can be copied.
+    return textwrap.wrap(
+        text, max(width, _MIN_VALUE_WIDTH), break_long_words=False, break_on_hyphens=False
+    ) or [""]
 
 
 def _count(number: int, noun: str) -> str:

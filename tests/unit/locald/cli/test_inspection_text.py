@@ -1,6 +1,5 @@
 """The form for people."""
 
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -85,9 +84,7 @@ def test_sizes(size: int, shown: str) -> None:
     assert human_size(size) == shown
 
 
-def test_an_image_not_built_by_buildpacks_is_called_so(
-    inspection: Inspection, tmp_path: Path
-) -> None:
+def test_an_image_not_built_by_buildpacks_is_called_so(inspection: Inspection) -> None:
     other = msgspec.structs.replace(
         inspection, built_by_buildpacks=False, base=None, buildpacks=(), processes=(), source=None
     )
