@@ -13,6 +13,9 @@ from oci.errors import StorageError
 from oci.reference import Reference
 from oci.store import StoredImage
 
+STDOUT = Path("-")
+"""`--report -`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildResult:
@@ -79,13 +82,17 @@ def report_document(result: BuildResult) -> dict[str, Any]:
     }
 
 
+def report_text(result: BuildResult, *, yaml_form: bool) -> str:
+    """The report as YAML or as JSON."""
+    document = report_document(result)
+    if yaml_form:
+        return yaml.safe_dump(document, sort_keys=False)
+    return json.dumps(document, indent=2) + "\n"
+
+
 def write_report(path: Path, result: BuildResult) -> None:
     """Write the report, as YAML when the file's name says so, else as JSON."""
-    document = report_document(result)
-    if path.suffix in (".yaml", ".yml"):
-        text = yaml.safe_dump(document, sort_keys=False)
-    else:
-        text = json.dumps(document, indent=2) + "\n"
+    text = report_text(result, yaml_form=path.suffix in (".yaml", ".yml"))
     staged = path.with_name(f".{path.name}.partial")
     try:
         staged.write_text(text)

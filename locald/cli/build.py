@@ -7,7 +7,7 @@ import typer
 
 from lifecycle.runtime.spec import Network
 from locald.build.pipeline import build
-from locald.build.report import BuildResult, write_report
+from locald.build.report import STDOUT, BuildResult, report_text, write_report
 from locald.cli.console import Console, Progress
 from locald.cli.state import State
 from locald.config.pull_policy import PullPolicy
@@ -184,7 +184,8 @@ def build_command(
             "--report",
             metavar="FILE",
             help="Write what was built, from what and how "
-            "long it took, as JSON (or YAML, by the file's name).",
+            "long it took, as JSON (or YAML, by the file's name); - is standard output, instead of "
+            "the result.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
@@ -236,9 +237,11 @@ def build_command(
         for name, origin in request.origins.items():
             state.console.detail(f"{name}: from {origin}")
         result = build(request, state.tools(), state.console)
-        if request.report is not None:
+        _summarize(state.console, result, to_stdout=request.report != STDOUT)
+        if request.report == STDOUT:
+            state.console.document(report_text(result, yaml_form=False))
+        elif request.report is not None:
             write_report(request.report, result)
-        _summarize(state.console, result)
 
 
 def register(app: typer.Typer) -> None:
@@ -246,10 +249,11 @@ def register(app: typer.Typer) -> None:
     app.command("build")(build_command)
 
 
-def _summarize(console: Console, result: BuildResult) -> None:
+def _summarize(console: Console, result: BuildResult, *, to_stdout: bool) -> None:
     console.note(
         f"Built {result.names[0].familiar} in {result.seconds:.1f} s"
         + (f", delivered to {', '.join(result.outputs)}" if result.outputs else "")
     )
-    for name in result.names:
-        console.result(f"{name.name}@{result.image.digest}")
+    if to_stdout:
+        for name in result.names:
+            console.result(f"{name.name}@{result.image.digest}")

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lifecycle.runtime.spec import Network, RuntimeName
-from locald.config.buildpack_source import BuildpackPath, BuildpackSource, parse_buildpack
+from locald.config.buildpack_source import BuildpackSource, parse_buildpack
+from locald.config.built_services import build_count, built_services, check_names
+from locald.config.descriptor_buildpacks import descriptor_buildpacks
 from locald.config.dotenv import check_variable, parse_env_flags, read_env_file
 from locald.config.errors import ConfigError, shown, suggestion
 from locald.config.ignore import SourceRules
@@ -22,7 +24,7 @@ from locald.config.project_files import (
     location_inside,
     read_project_files,
 )
-from locald.config.project_toml import BuildpackEntry, applies
+from locald.config.project_limits import project_buildpack, project_output
 from locald.config.pull_policy import PullPolicy
 from locald.config.request import (
     DEFAULT_EXEC_ENV,
@@ -35,7 +37,7 @@ from locald.config.request import (
 from locald.config.user_config import UserConfig, read_user_config
 from locald.paths import Paths
 from oci.errors import UsageError
-from oci.location import ImageLocation, Transport, is_location
+from oci.location import ImageLocation, is_location
 from oci.platform import Platform
 from oci.reference import LOCALHOST, Reference
 
@@ -77,21 +79,21 @@ def resolve(
     Several services with `build` give several requests, unless flags name one; a project
     without any gives one request for its whole folder. Raises UsageError.
     """
-    services = _services(flags, files)
+    services = built_services(flags, files)
     if len(services) > 1 and flags.tags:
         raise UsageError(
             f"--tag names one image, but {len(services)} services are built: "
             + ", ".join(str(service) for service, _ in services),
             hint="add --service NAME, or put tags into each [service.NAME.build]",
         )
-    many = files.locald is not None and _build_count(files) > 1
+    many = files.locald is not None and build_count(files) > 1
     requests = tuple(
         _Resolution(flags, files, user, user_file, environ, service, build).request(
             suffix=f"-{image_component(service)}" if many and service else ""
         )
         for service, build in services
     )
-    _check_names(requests)
+    check_names(requests)
     return requests
 
 
@@ -218,40 +220,17 @@ class _Resolution:
         if self.build.buildpacks is not None:
             self.origins["buildpacks"] = self._key("buildpacks")
             return tuple(
-                self._project_buildpack(text, f"{self._key('buildpacks')}[{index}]")
+                project_buildpack(text, f"{self._key('buildpacks')}[{index}]", self.folder)
                 for index, text in enumerate(self.build.buildpacks)
             )
-        return self._descriptor_buildpacks(exec_env)
-
-    def _descriptor_buildpacks(self, exec_env: str) -> tuple[BuildpackSource, ...]:
         if self.descriptor is None:
             return ()
-        for field_name in ("pre", "post"):
-            entries = getattr(self.descriptor, field_name)
-            if any(applies(entry.exec_env, exec_env) for entry in entries):
-                raise ConfigError(
-                    f"{self._descriptor_key(field_name)}: buildpacks before or after the "
-                    "builder's own are not supported yet",
-                    hint="name the whole order with --buildpack, or in group",
-                )
-        sources = tuple(
-            self._entry(entry, f"{self._descriptor_key('group')}[{index}]")
-            for index, entry in enumerate(self.descriptor.group)
-            if applies(entry.exec_env, exec_env)
+        sources = descriptor_buildpacks(
+            self.descriptor, exec_env, folder=self.folder, key=self._descriptor_key
         )
         if sources:
             self.origins["buildpacks"] = self._descriptor_key("group")
         return sources
-
-    def _entry(self, entry: BuildpackEntry, origin: str) -> BuildpackSource:
-        if entry.script is not None:
-            raise ConfigError(f"{origin}.script: inline buildpacks are not supported yet")
-        if entry.optional:
-            raise ConfigError(f"{origin}.optional: optional buildpacks are not supported yet")
-        if entry.uri:
-            return self._project_buildpack(entry.uri, f"{origin}.uri")
-        version = f"@{entry.version}" if entry.version else ""
-        return self._project_buildpack(entry.id + version, f"{origin}.id")
 
     def env(self, exec_env: str) -> Mapping[str, str]:
         """--env > --env-file > locald.toml env > its env_file > project.toml."""
@@ -287,24 +266,7 @@ class _Resolution:
         if texts:
             self.origins["outputs"] = self._key("output")
         with blamed_on(self._key("output")):
-            return tuple(self._project_output(text) for text in texts)
-
-    def _project_output(self, text: str) -> ImageLocation:
-        location = ImageLocation.parse(text, relative_to=self.folder)
-        if location.transport is Transport.REGISTRY:
-            raise UsageError(
-                f"{text[:200]}: a project's file cannot push to a registry in your name",
-                hint=f"pass --output {text[:200]}",
-            )
-        reference = location.reference
-        registry = reference.registry if reference is not None else LOCALHOST
-        if location.transport is Transport.STORAGE and registry != LOCALHOST:
-            raise UsageError(
-                f"{text[:200]}: a project's file cannot replace an image of {registry} "
-                "in your storage",
-                hint=f"pass --output {text[:200]}",
-            )
-        return location_inside(location, self.folder, text=text)
+            return tuple(project_output(text, self.folder) for text in texts)
 
     def pull_policy(self) -> PullPolicy:
         """Never decided by a project's file."""
@@ -434,60 +396,6 @@ class _Resolution:
             if isinstance(source, ImageLocation):
                 location_inside(source, self.folder, text=text)
         return source
-
-    def _project_buildpack(self, text: str, origin: str) -> BuildpackSource:
-        with blamed_on(origin):
-            source = parse_buildpack(text, relative_to=self.folder)
-            if isinstance(source, BuildpackPath):
-                inside(source.path, self.folder, text=text)
-        return source
-
-
-def _services(flags: BuildFlags, files: ProjectFiles) -> tuple[tuple[str | None, Build], ...]:
-    """What to build: services by name with their tables, or None for the whole project."""
-    known = files.locald.services if files.locald is not None else {}
-    built = {name: s.build_options for name, s in known.items() if s.build_options is not None}
-    if flags.service is None:
-        return tuple(built.items()) or ((None, Build()),)
-    if flags.service not in known:
-        raise UsageError(
-            f"--service: {shown(files.locald_file)} has no service {flags.service[:60]!r}",
-            hint=suggestion(flags.service, known),
-        )
-    if flags.service not in built:
-        raise UsageError(
-            f"--service: the service {flags.service} is not built by buildpacks",
-            hint=f"add `build = true` to [{files.locald.key(flags.service)}]"
-            if files.locald is not None
-            else "",
-        )
-    return ((flags.service, built[flags.service]),)
-
-
-def _build_count(files: ProjectFiles) -> int:
-    services = files.locald.services.values() if files.locald is not None else ()
-    return sum(service.build_options is not None for service in services)
-
-
-def _check_names(requests: tuple[BuildRequest, ...]) -> None:
-    """No image may replace its own builder or run image, nor a sibling's."""
-    taken: dict[Reference, BuildRequest] = {}
-    for request in requests:
-        for name in request.names:
-            for role, source in (("builder", request.builder), ("run image", request.run_image)):
-                reference = source.reference if isinstance(source, ImageLocation) else source
-                if reference is not None and reference.name == name.name:
-                    raise UsageError(
-                        f"{request.origins['names']}: {name.familiar} is the name of the {role}",
-                        hint="choose another name for what is built, with --tag",
-                    )
-            if name in taken:
-                raise UsageError(
-                    f"the services {taken[name].service} and {request.service} would both "
-                    f"become {name.familiar}",
-                    hint="rename one of them, or give it tags of its own",
-                )
-            taken[name] = request
 
 
 def _split(texts: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,38 @@
+"""What a project's own files may ask for. They may come from a stranger: they can narrow a build,
+but not reach out of their folder, nor act in the user's name elsewhere.
+"""
+
+from pathlib import Path
+
+from locald.config.buildpack_source import BuildpackPath, BuildpackSource, parse_buildpack
+from locald.config.project_files import blamed_on, inside, location_inside
+from oci.errors import UsageError
+from oci.location import ImageLocation, Transport
+from oci.reference import LOCALHOST
+
+
+def project_output(text: str, folder: Path) -> ImageLocation:
+    """Where a project's file may put its image: below its folder, or as a local image."""
+    location = ImageLocation.parse(text, relative_to=folder)
+    if location.transport is Transport.REGISTRY:
+        raise UsageError(
+            f"{text[:200]}: a project's file cannot push to a registry in your name",
+            hint=f"pass --output {text[:200]}",
+        )
+    reference = location.reference
+    registry = reference.registry if reference is not None else LOCALHOST
+    if location.transport is Transport.STORAGE and registry != LOCALHOST:
+        raise UsageError(
+            f"{text[:200]}: a project's file cannot replace an image of {registry} in your storage",
+            hint=f"pass --output {text[:200]}",
+        )
+    return location_inside(location, folder, text=text)
+
+
+def project_buildpack(text: str, origin: str, folder: Path) -> BuildpackSource:
+    """A buildpack that a project's file names; a path stays inside the project."""
+    with blamed_on(origin):
+        source = parse_buildpack(text, relative_to=folder)
+        if isinstance(source, BuildpackPath):
+            inside(source.path, folder, text=text)
+    return source
