@@ -8,14 +8,12 @@ left are files.
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from locald.paths import Paths
 from oci.idmap import SubordinateIds
-from oci.locks import exclusive
+from oci.locks import FileLock, exclusive
 from oci.process import CommandRunner
 from oci.removal import remove_tree
 from oci.userns import UserNamespace
@@ -30,16 +28,15 @@ def work_folder(paths: Paths, runner: CommandRunner) -> Iterator[Path]:
     """A new folder, gone after the block. Removes first what dead builds left."""
     work = paths.ensure(paths.work)
     remove_abandoned(work, runner)
-    with exclusive(work.parent / "work.lock", what="the work folders"):
-        # Between its making and its locking a folder looks abandoned; nobody may look then.
-        root = Path(tempfile.mkdtemp(prefix="b", suffix="x", dir=work))
-        lock = FileLock(root / _LOCK, thread_local=False)
-        lock.acquire()
-    try:
-        yield root
-    finally:
-        remove(root, runner)
-        lock.release()
+    with ExitStack() as stack:
+        with exclusive(work.parent / "work.lock", what="the work folders"):
+            # Between its making and its locking a folder looks abandoned; nobody may look then.
+            root = Path(tempfile.mkdtemp(prefix="b", suffix="x", dir=work))
+            stack.enter_context(exclusive(root / _LOCK, what="the folder of this build"))
+        try:
+            yield root
+        finally:
+            remove(root, runner)
 
 
 def remove_abandoned(work: Path, runner: CommandRunner) -> None:
@@ -52,10 +49,8 @@ def remove_abandoned(work: Path, runner: CommandRunner) -> None:
 
 
 def _in_use(folder: Path) -> bool:
-    lock = FileLock(folder / _LOCK, thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    lock = FileLock.take(folder / _LOCK)
+    if lock is None:
         return True
     lock.release()
     return False
