@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lifecycle.execution import PhaseOutcome
 from oci.errors import StorageError
 from oci.reference import Reference
@@ -86,6 +84,9 @@ def report_text(result: BuildResult, *, yaml_form: bool) -> str:
     """The report as YAML or as JSON."""
     document = report_document(result)
     if yaml_form:
+        # 10 ms, and most builds write no report, or JSON.
+        import yaml
+
         return yaml.safe_dump(document, sort_keys=False)
     return json.dumps(document, indent=2) + "\n"
 
