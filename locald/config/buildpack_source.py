@@ -71,3 +71,11 @@ def _checked(path: Path, text: str) -> BuildpackPath:
             f"{text[:200]} is no buildpack", hint="give a folder, or a .tar, .tgz or .tar.gz file"
         )
     return BuildpackPath(path)
+
+
+def split_buildpacks(texts: tuple[str, ...]) -> list[str]:
+    """`-b a,b` as pack reads it; a path that holds a comma and exists stays whole."""
+    parts: list[str] = []
+    for text in texts:
+        parts += [text] if Path(text).exists() else [p.strip() for p in text.split(",")]
+    return parts

@@ -1,13 +1,16 @@
 """What of the source the build does not see: include and exclude patterns, or the defaults."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lifecycle.app_source import HideRule, SourceScan, hidden_paths
 from locald.config.errors import ConfigError
-from locald.config.gitignore import PatternList
+
+if TYPE_CHECKING:
+    from locald.config.gitignore import PatternList
 
 DEFAULT_NAMES = frozenset(
     {".git", ".hg", ".svn", "node_modules", "__pycache__", ".locald", ".DS_Store"}
@@ -37,7 +40,7 @@ class SourceRules:
                 if "\0" in line or "\n" in line:
                     raise ConfigError(f"{self.where}.{key}[{index}]: one pattern per entry")
                 try:
-                    PatternList([line])
+                    _patterns([line])
                 except ValueError as error:
                     raise ConfigError(f"{self.where}.{key}[{index}]: {error}") from error
 
@@ -45,10 +48,17 @@ class SourceRules:
 def scan_source(root: Path, rules: SourceRules) -> SourceScan:
     """Walk the source of one build under these rules."""
     if rules.include is not None:
-        return hidden_paths(root, _all_but(PatternList(rules.include)), prune_empty=True)
+        return hidden_paths(root, _all_but(_patterns(rules.include)), prune_empty=True)
     if rules.exclude is not None:
-        return hidden_paths(root, _matching(PatternList(rules.exclude)))
+        return hidden_paths(root, _matching(_patterns(rules.exclude)))
     return hidden_paths(root, hides_by_default)
+
+
+def _patterns(lines: Iterable[str]) -> "PatternList":
+    # pathspec takes 15 ms, and most projects have no patterns.
+    from locald.config.gitignore import PatternList
+
+    return PatternList(lines)
 
 
 def hides_by_default(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
@@ -66,7 +76,7 @@ def _is_venv(entry: os.DirEntry[str]) -> bool:
     return Path(entry.path, "pyvenv.cfg").is_file()
 
 
-def _matching(patterns: PatternList) -> HideRule:
+def _matching(patterns: "PatternList") -> HideRule:
     match = patterns.match
 
     def hides(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
@@ -79,7 +89,7 @@ def _matching(patterns: PatternList) -> HideRule:
     return hides
 
 
-def _all_but(patterns: PatternList) -> HideRule:
+def _all_but(patterns: "PatternList") -> HideRule:
     """Hides the files that no pattern includes, neither themselves nor by a folder above."""
     match = patterns.match
 

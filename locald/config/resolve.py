@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lifecycle.runtime.spec import Network, RuntimeName
-from locald.config.buildpack_source import BuildpackSource, parse_buildpack
+from locald.config.buildpack_source import BuildpackSource, parse_buildpack, split_buildpacks
 from locald.config.built_services import build_count, built_services, check_names
+from locald.config.default_builder import default_builder
 from locald.config.descriptor_buildpacks import descriptor_buildpacks
 from locald.config.dotenv import check_variable, parse_env_flags, read_env_file
 from locald.config.errors import ConfigError, shown, suggestion
+from locald.config.flag_path import readable_path, report_path
 from locald.config.ignore import SourceRules
 from locald.config.locald_toml import Build
 from locald.config.project_files import (
@@ -40,12 +42,6 @@ from oci.errors import UsageError
 from oci.location import ImageLocation, is_location
 from oci.platform import Platform
 from oci.reference import LOCALHOST, Reference
-
-# Both are on pack's list of known builders and are released every week with the same versions
-# of their buildpacks. Jammy's has Python, Go and Ruby beside Java, Node.js, .NET and web
-# servers, but exists for amd64 only; noble's lacks those three and exists for arm64, too.
-DEFAULT_BUILDER = "docker.io/paketobuildpacks/builder-jammy-base:latest"
-DEFAULT_BUILDER_ELSEWHERE = "docker.io/paketobuildpacks/ubuntu-noble-builder:latest"
 
 _EXEC_ENV = re.compile(r"[A-Za-z0-9.-]+")
 _PROCESS_TYPE = re.compile(r"[A-Za-z0-9._-]+")
@@ -143,8 +139,8 @@ class _Resolution:
             runtime=self.runtime(),
             process_type=self.process_type(),
             source_rules=self.source_rules(),
-            report=_report(flags.report),
-            ca_cert=_readable(flags.ca_cert, "--ca-cert"),
+            report=report_path(flags.report),
+            ca_cert=readable_path(flags.ca_cert, "--ca-cert"),
             exec_env=exec_env,
             platform=platform,
             metadata=self.descriptor.identity if self.descriptor else ProjectMetadata(),
@@ -196,9 +192,7 @@ class _Resolution:
         if self.user.default_builder is not None:
             origin = f"{shown(self.user_file)}: default-builder"
             return self._image("builder", self.user.default_builder, origin, self.user_file.parent)
-        amd64 = platform.architecture == "amd64"
-        text = DEFAULT_BUILDER if amd64 else DEFAULT_BUILDER_ELSEWHERE
-        return self._image("builder", text, "default", self.folder)
+        return self._image("builder", default_builder(platform), "default", self.folder)
 
     def run_image(self) -> ImageSource | None:
         """The run image; None leaves it to the builder."""
@@ -215,7 +209,7 @@ class _Resolution:
             with blamed_on("--buildpack"):
                 return tuple(
                     parse_buildpack(text, relative_to=Path.cwd())
-                    for text in _split(self.flags.buildpacks)
+                    for text in split_buildpacks(self.flags.buildpacks)
                 )
         if self.build.buildpacks is not None:
             self.origins["buildpacks"] = self._key("buildpacks")
@@ -398,29 +392,7 @@ class _Resolution:
         return source
 
 
-def _split(texts: tuple[str, ...]) -> list[str]:
-    """`-b a,b` as pack reads it; a path that holds a comma and exists stays whole."""
-    parts: list[str] = []
-    for text in texts:
-        parts += [text] if Path(text).exists() else [p.strip() for p in text.split(",")]
-    return parts
-
-
 def _texts(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else value
-
-
-def _report(path: Path | None) -> Path | None:
-    return path if path is None or str(path) == "-" else path.absolute()
-
-
-def _readable(path: Path | None, flag: str) -> Path | None:
-    if path is None:
-        return None
-    if not path.is_file():
-        raise UsageError(f"{flag}: {path}: no such file")
-    if not os.access(path, os.R_OK):
-        raise UsageError(f"{flag}: {path}: you cannot read it")
-    return path.absolute()

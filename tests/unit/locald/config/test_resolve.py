@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.runtime.spec import Network, RuntimeName
+from locald.config.default_builder import DEFAULT_BUILDER, DEFAULT_BUILDER_ELSEWHERE
 from locald.config.request import (
     BuildFlags,
     BuildpackId,
@@ -12,7 +13,7 @@ from locald.config.request import (
     SourceRules,
     image_component,
 )
-from locald.config.resolve import DEFAULT_BUILDER, DEFAULT_BUILDER_ELSEWHERE, read_requests
+from locald.config.resolve import read_requests
 from locald.paths import Paths
 from oci.errors import UsageError
 from oci.location import ImageLocation
