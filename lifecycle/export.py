@@ -5,6 +5,8 @@ path in the layout directory. The documents are edited, their digests computed a
 stay as they are.
 """
 
+import os
+import stat
 from typing import Any
 
 import msgspec
@@ -21,16 +23,27 @@ def put_right(layout: Layout, *, run_image: Reference, run_image_digest: Digest)
     _check_blobs(layout)
 
     def edit_config(config: dict[str, Any]) -> None:
-        labels = config.setdefault("config", {}).setdefault("Labels", {})
+        labels = config.get("config", {}).get("Labels") or {}
         if LIFECYCLE_METADATA not in labels:
             raise ImageError(f"the exported image has no label {LIFECYCLE_METADATA}")
-        metadata = msgspec.json.decode(labels[LIFECYCLE_METADATA])
-        described = metadata.setdefault("runImage", {})
-        described["image"] = str(run_image)
-        described["reference"] = str(run_image.with_digest(run_image_digest))
+        metadata = _decode(labels[LIFECYCLE_METADATA])
+        described = {
+            "image": str(run_image),
+            "reference": str(run_image.with_digest(run_image_digest)),
+        }
+        metadata["runImage"] = {**(metadata.get("runImage") or {}), **described}
         labels[LIFECYCLE_METADATA] = msgspec.json.encode(metadata).decode()
 
     return layout.rewrite(edit_config)
+
+
+def _decode(label: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(label, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ImageError(
+            f"the exported image's label {LIFECYCLE_METADATA} cannot be read: {error}"
+        ) from error
 
 
 def _check_blobs(layout: Layout) -> None:
@@ -38,7 +51,12 @@ def _check_blobs(layout: Layout) -> None:
     for layer in layout.read().manifest.layers:
         digest = layer.parsed_digest()
         path = layout.blob_path(digest)
-        if not path.is_file():
+        if not os.path.lexists(path):
             continue  # unchanged: the store has it, or the run image's registry
-        if path.stat().st_size != layer.size or Digest.of_file(path) != digest:
+        status = path.lstat()
+        if (
+            not stat.S_ISREG(status.st_mode)
+            or status.st_size != layer.size
+            or Digest.of_file(path) != digest
+        ):
             raise ImageError(f"the exporter left a damaged layer: {digest}")

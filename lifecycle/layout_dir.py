@@ -6,10 +6,12 @@ previous image it reads one layer, the bill of materials.
 """
 
 import shutil
+import stat
 from pathlib import Path
 
 from lifecycle.app_image import sbom_layer
 from lifecycle.inputs import APP_IMAGE, PREVIOUS_IMAGE
+from oci.errors import ImageError
 from oci.layout import Layout
 from oci.reference import Reference, layout_subpath
 from oci.store import StoredImage
@@ -30,8 +32,17 @@ def place_previous_image(layout_dir: Path, stored: StoredImage) -> None:
 
 
 def exported_layout(layout_dir: Path) -> Layout:
-    """Where the exporter writes the image."""
-    return Layout(layout_dir / layout_subpath(APP_IMAGE))
+    """Where the exporter wrote the image. No part of the way there may be a link: it came from
+    the builder, and what we write and move must stay inside."""
+    layout = layout_subpath(APP_IMAGE)
+    for folder in (*reversed(layout.parents), layout, layout / "blobs", layout / "blobs/sha256"):
+        try:
+            plain = stat.S_ISDIR((layout_dir / folder).lstat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            plain = False
+        if not plain:
+            raise ImageError(f"the exporter left no image layout: {folder} is no folder")
+    return Layout(layout_dir / layout)
 
 
 def _place(layout_dir: Path, name: Reference, stored: StoredImage) -> Layout:

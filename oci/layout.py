@@ -105,10 +105,7 @@ class Layout:
         digest = Digest.of(data)
         path = self.blob_path(digest)
         if not path.is_file() or path.read_bytes() != data:
-            # A name of its own: another process may be writing the same blob.
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as staged:
-                staged.write(data)
-            Path(staged.name).replace(path)
+            _replace(path, data)
         return digest
 
     def read(self) -> LayoutImage:
@@ -198,7 +195,16 @@ class Layout:
         return index.manifests[0]
 
     def _write_index(self, manifests: tuple[Descriptor, ...]) -> None:
-        path = self.path / "index.json"
-        staged = path.with_suffix(".new")
-        staged.write_bytes(msgspec.json.encode(Index(media_type=OCI_INDEX, manifests=manifests)))
-        staged.replace(path)
+        data = msgspec.json.encode(Index(media_type=OCI_INDEX, manifests=manifests))
+        _replace(self.path / "index.json", data)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, under a name of its own first.
+
+    Another process may be writing the same file, and whoever made the folder may have put a link
+    at any name that can be foreseen.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as staged:
+        staged.write(data)
+    Path(staged.name).replace(path)

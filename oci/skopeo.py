@@ -8,6 +8,7 @@ from oci.digest import Digest
 from oci.errors import CommandError, Error, ImageError, RegistryError, StorageError
 from oci.image import (
     INDEX_TYPES,
+    OCI_MANIFEST,
     ImageConfig,
     decode_config,
     decode_index,
@@ -122,6 +123,7 @@ class Skopeo:
     def remote_image(self, source: ImageLocation, *, platform: Platform) -> RemoteImage:
         """Manifest and configuration of an image, its layers not fetched."""
         manifest = self._inspect(source, platform=platform)
+        source = _pinned(source, Digest.of(manifest))
         manifest_document = decode_index(manifest, origin=str(source))
         if manifest_document.media_type in INDEX_TYPES and manifest_document.manifests:
             chosen = select_manifest(manifest_document, platform, origin=str(source))
@@ -129,7 +131,7 @@ class Skopeo:
                 raise ImageError(
                     f"{source}: an index of several images is only read from registries"
                 )
-            source = ImageLocation.registry(source.reference.with_digest(chosen.parsed_digest()))
+            source = _pinned(source, chosen.parsed_digest())
             manifest = self._inspect(source, platform=platform)
         parsed = decode_manifest(manifest, origin=str(source))
         config = self._inspect(source, platform=platform, config=True)
@@ -139,7 +141,7 @@ class Skopeo:
             )
         return RemoteImage(
             digest=Digest.of(manifest),
-            media_type=parsed.media_type,
+            media_type=parsed.media_type or OCI_MANIFEST,
             manifest_bytes=manifest,
             config_bytes=config,
             config=decode_config(config, origin=str(source)),
@@ -151,6 +153,13 @@ class Skopeo:
             return self._runner.run(Command(argv=argv)).stdout
         except CommandError as error:
             raise _explain(error, source, None) from error
+
+
+def _pinned(source: ImageLocation, digest: Digest) -> ImageLocation:
+    """Exactly this content, where that can be said: a tag may move between two requests."""
+    if source.transport is not Transport.REGISTRY or source.reference is None:
+        return source
+    return ImageLocation.registry(source.reference.with_digest(digest))
 
 
 def _platform_options(platform: Platform) -> tuple[str, ...]:
@@ -180,7 +189,17 @@ def _access_options(
 # What skopeo says → what it means. The first match wins; {registry} and {image} are filled in.
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
-        r"unauthorized|authentication required|denied|403 \(?Forbidden",
+        r"no space left on device|disk quota exceeded",
+        "the disk is full",
+        "free some space, for example with: locald cache clear",
+    ),
+    (
+        r"toomanyrequests|too many requests",
+        "the registry {registry} limits how often it may be asked for {image}",
+        "wait, or log in: skopeo login {registry}",
+    ),
+    (
+        r"unauthorized|authentication required|(?<!permission )denied|403 \(?Forbidden",
         "{image}: the registry refused access",
         "see that the name is right; log in with: skopeo login {registry}",
     ),
@@ -195,21 +214,21 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "choose another image, or another --platform",
     ),
     (
-        r"no such host|server misbehaving|dial tcp|connection refused|i/o timeout|EOF"
-        r"|network is unreachable|TLS handshake timeout|pinging container registry",
-        "the registry {registry} cannot be reached for {image}",
-        "see that this host has a way to it (network, proxy); without one, "
-        "`locald builder create --embedded` makes a builder here",
-    ),
-    (
         r"x509|certificate",
         "the certificate of the registry {registry} is not trusted",
         "add its CA to this host, or to /etc/containers/certs.d/{registry}/ca.crt",
     ),
     (
-        r"no space left on device",
-        "the disk is full",
-        "free some space, for example with: locald cache clear",
+        r"server gave HTTP response to HTTPS client",
+        "the registry {registry} speaks HTTP, not HTTPS",
+        "list it as insecure in /etc/containers/registries.conf if that is meant to be",
+    ),
+    (
+        r"no such host|server misbehaving|dial tcp|connection refused|i/o timeout|EOF"
+        r"|network is unreachable|TLS handshake timeout|pinging container registry",
+        "the registry {registry} cannot be reached for {image}",
+        "see that this host has a way to it (network, proxy); without one, "
+        "`locald builder create --embedded` makes a builder here",
     ),
 )
 

@@ -12,7 +12,9 @@ died, and is never looked at.
 """
 
 import logging
+import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +25,9 @@ from pathlib import Path
 import msgspec
 
 from oci.digest import Digest
-from oci.errors import ImageError, StorageError
+from oci.errors import ImageError, StorageError, UsageError
 from oci.idmap import IdMap
-from oci.image import ImageConfig
+from oci.image import Descriptor, ImageConfig
 from oci.layer_scan import scan_layer
 from oci.layout import Layout, LayoutImage
 from oci.location import ImageLocation
@@ -87,7 +89,12 @@ class ImageStore:
         self.root = root
         self._skopeo = skopeo
         self._on_wait = on_wait
-        for name in ("blobs/sha256", "images", "refs", "rootfs", "tmp", "locks"):
+        if ":" in str(root):
+            raise StorageError(
+                f"the image store cannot be at {root}: skopeo and umoci take no path with a colon",
+                hint="set LOCALD_DATA_DIR to a folder without one",
+            )
+        for name in ("", "blobs", "blobs/sha256", "images", "refs", "rootfs", "tmp", "locks"):
             try:
                 (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:
@@ -106,12 +113,13 @@ class ImageStore:
         path = self._ref_path(reference.with_default_tag(), platform)
         try:
             record = msgspec.json.decode(path.read_bytes(), type=RefRecord)
+            source_digest = Digest.parse(record.source_digest)
+            source = _parse_source(record.source)
             layout = self._layout(Digest.parse(record.digest))
             image = layout.read()
-            source = _parse_source(record.source)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, ImageError, StorageError) as error:
+        except (msgspec.DecodeError, ImageError, StorageError, UsageError) as error:
             # Damaged by a crash or by hand: as good as absent, and made anew by the next fetch.
             log.warning(
                 "%s is damaged in the store and will be fetched again: %s", reference, error
@@ -122,7 +130,7 @@ class ImageStore:
             layout=layout,
             image=image,
             source=source,
-            source_digest=Digest.parse(record.source_digest),
+            source_digest=source_digest,
         )
 
     def fetch(
@@ -172,15 +180,14 @@ class ImageStore:
     def commit(
         self, layout: Layout, references: tuple[Reference, ...], platform: Platform
     ) -> StoredImage:
-        """Take a layout made by somebody else (its own blobs folder) into the store. Its blobs
-        are moved; each name changes its meaning in the last, atomic step."""
+        """Take a layout made by somebody else (its own blobs folder) into the store. The layers
+        of its image are moved, nothing else; whoever made them has checked their digests. Each
+        name changes its meaning in the last, atomic step."""
         image = layout.read()
         with self.staging() as staging:
             kept = Layout.create(staging / "image", blobs=self.blobs.absolute())
-            for blob in sorted((layout.path / "blobs/sha256").iterdir()):
-                target = self.blobs / "sha256" / blob.name
-                if not target.is_file():
-                    blob.replace(target)
+            for layer in image.manifest.layers:
+                self._take(layout.blob_path(layer.parsed_digest()), layer)
             kept.write(image.manifest_bytes, image.config_bytes, media_type=image.media_type)
             stored = self._adopt(kept, references[0], platform, source=None)
         for reference in references[1:]:
@@ -243,9 +250,10 @@ class ImageStore:
     ) -> StoredImage:
         image = layout.read()
         target = self._layout(image.digest)
-        if not (target.path / "index.json").is_file():
-            shutil.rmtree(target.path, ignore_errors=True)
-            layout.path.rename(target.path)
+        with exclusive(self._lock_path("images"), what="the image store"):
+            if not _readable(target):
+                shutil.rmtree(target.path, ignore_errors=True)
+                layout.path.rename(target.path)
         source_digest = image.digest
         if source is not None and source.reference is not None and source.reference.digest:
             source_digest = source.reference.digest
@@ -259,6 +267,15 @@ class ImageStore:
         if reference is not None:
             self._name(stored, reference, platform)
         return stored
+
+    def _take(self, blob: Path, layer: Descriptor) -> None:
+        target = self.blobs / "sha256" / layer.parsed_digest().hex
+        if not os.path.lexists(blob) or (target.is_file() and target.stat().st_size == layer.size):
+            return
+        status = blob.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size != layer.size:
+            raise ImageError(f"{blob}: not the layer that the image lists")
+        blob.replace(target)
 
     def _name(self, stored: StoredImage, reference: Reference, platform: Platform) -> None:
         """Let a name mean this image, from one moment to the next."""
@@ -292,14 +309,32 @@ class ImageStore:
 
 
 def scan_layers(stored: StoredImage) -> None:
-    """Read every layer of an image for what could do harm when unpacked."""
+    """Read every layer of an image for what could do harm when unpacked.
+
+    A blob that no longer has its digest is deleted: skopeo would keep it for ever.
+    """
     layers = stored.image.manifest.layers
     for descriptor, diff_id in zip(layers, stored.config.rootfs.diff_ids, strict=True):
-        scan_layer(
-            stored.layout.blob_path(descriptor.parsed_digest()),
-            media_type=descriptor.media_type,
-            diff_id=Digest.parse(diff_id),
-        )
+        digest = descriptor.parsed_digest()
+        path = stored.layout.blob_path(digest)
+        try:
+            scan_layer(path, media_type=descriptor.media_type, diff_id=Digest.parse(diff_id))
+        except ImageError as error:
+            if Digest.of_file(path) == digest:
+                raise
+            path.unlink(missing_ok=True)
+            raise StorageError(
+                f"the layer {digest.short} of {stored.reference} was damaged in the store",
+                hint="run the same again: it will be fetched anew",
+            ) from error
+
+
+def _readable(layout: Layout) -> bool:
+    try:
+        layout.read()
+    except (ImageError, StorageError):
+        return False
+    return True
 
 
 def _check_platform(config: ImageConfig, platform: Platform, *, origin: str) -> None:
