@@ -20,6 +20,7 @@ LAZY_IMPORTS_ALLOWED = ("locald/__main__.py", "locald/cli/*.py")
 RARELY_NEEDED = {
     ("locald/build/report.py", "yaml"),
     ("locald/config/dotenv.py", "dotenv.parser"),
+    ("locald/config/ignore.py", "locald.config.gitignore"),
     ("locald/config/toml_file.py", "locald.config.schema_error"),
 }
 
