@@ -2,7 +2,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from lifecycle.runtime import bubblewrap, podman, runc
+from lifecycle.runtime import bubblewrap, podman_argv, runc
 from lifecycle.runtime.filesystem import Filesystem, sorted_by_depth
 from lifecycle.runtime.spec import ContainerSpec, Mount, Network, OverlayMount, Port
 from oci.errors import ContainerError
@@ -30,12 +30,12 @@ def test_runc_logs_its_own_errors_beside_the_bundle() -> None:
 
 
 def test_podman_runs_with_its_own_state_and_the_same_isolation() -> None:
-    state = podman.PodmanState(folder=Path("/p"), runtime="runc")
-    argv = podman.run_argv(
+    state = podman_argv.PodmanState(folder=Path("/p"), runtime="runc")
+    argv = podman_argv.run_argv(
         SPEC,
         state,
         rootfs=SPEC.rootfs,
-        volumes=(podman.volume(MOUNT),),
+        volumes=(podman_argv.volume(MOUNT),),
         seccomp=Path("/p/seccomp.json"),
         env_file=Path("/c/env"),
     )
@@ -59,16 +59,18 @@ def test_podman_runs_with_its_own_state_and_the_same_isolation() -> None:
 
 
 def test_variables_that_podman_reads_itself_go_through_a_file() -> None:
-    assert podman.env_file_text(SPEC.env) == ("HTTPS_PROXY=http://user:secret@proxy\nPATH=/bin\n")
+    assert podman_argv.env_file_text(SPEC.env) == (
+        "HTTPS_PROXY=http://user:secret@proxy\nPATH=/bin\n"
+    )
     with pytest.raises(ContainerError, match="LD_PRELOAD"):
-        podman.env_file_text({"LD_PRELOAD": "a\nb"})
+        podman_argv.env_file_text({"LD_PRELOAD": "a\nb"})
 
 
 def test_podmans_overlay_has_the_upper_folder_of_the_build() -> None:
     overlay = OverlayMount(
         lower=Path("/src"), scratch=Path("/b/app"), target=PurePosixPath("/workspace")
     )
-    assert podman.overlay_volume(overlay) == (
+    assert podman_argv.overlay_volume(overlay) == (
         "/src:/workspace:O,upperdir=/b/app/upper,workdir=/b/app/work"
     )
 
