@@ -32,11 +32,14 @@ class BaseImage:
     """What an image of a root filesystem says.
 
     user: the name in its /etc/passwd that containers run as; without such an entry 1000:1000.
+    for_building: its environment names that user and its home, as a build image's must. Into the
+        images of applications, which inherit it from a run image, neither belongs.
     labels: added to those about the distribution. annotations: of the manifest, which images
         that stand on this one do not inherit.
     """
 
     user: str
+    for_building: bool
     created: int
     comment: str
     labels: Mapping[str, str]
@@ -48,6 +51,13 @@ class _User:
     uid: int
     gid: int
     home: str
+
+    def variables(self) -> tuple[str, ...]:
+        return (
+            f"HOME={self.home}",
+            f"{UID_VARIABLE}={self.uid}",
+            f"{GID_VARIABLE}={self.gid}",
+        )
 
 
 def write_base_image(
@@ -71,12 +81,7 @@ def write_base_image(
         **({"variant": platform.variant} if platform.variant else {}),
         "config": {
             "User": f"{user.uid}:{user.gid}",
-            "Env": [
-                f"PATH={_PATH}",
-                f"HOME={user.home}",
-                f"{UID_VARIABLE}={user.uid}",
-                f"{GID_VARIABLE}={user.gid}",
-            ],
+            "Env": [f"PATH={_PATH}", *(user.variables() if base.for_building else ())],
             "WorkingDir": "/",
             "Labels": dict(sorted(labels.items())),
         },

@@ -1,6 +1,6 @@
 """What is in `lifecycle/embedded`, and how its base images are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,15 +16,19 @@ class EmbeddedBase:
 
     rootfs: DebianRootfs
     user: str
+    for_building: bool
     id: str
     title: str
 
     @property
     def inputs(self) -> Digest:
         """Changes when what the image is made from changes; not when Debian's packages do."""
-        argv = mmdebstrap_argv(self.rootfs, hook=Path(self.rootfs.hook), output=Path())
-        hook = str(Digest.of_file(self.rootfs.folder / self.rootfs.hook))
-        return Digest.of(repr((argv, self.user, self.id, self.title, hook)).encode())
+        # The hook by its content, not its place.
+        argv = mmdebstrap_argv(replace(self.rootfs, hook=Path()), output=Path())
+        hook = str(Digest.of_file(self.rootfs.hook))
+        return Digest.of(
+            repr((argv, self.user, self.for_building, self.id, self.title, hook)).encode()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,7 @@ class EmbeddedBuilder:
         return EmbeddedBase(
             rootfs=self._rootfs("build", variant="apt"),
             user="cnb",
+            for_building=True,
             id="dev.locald.build",
             title="Debian 12 with compilers, for building",
         )
@@ -61,6 +66,7 @@ class EmbeddedBuilder:
         return EmbeddedBase(
             rootfs=self._rootfs("run", variant="essential", skip=skip),
             user="app",
+            for_building=False,
             id="dev.locald.run",
             title="Debian 12, as little as applications need",
         )
@@ -71,8 +77,7 @@ class EmbeddedBuilder:
             suite=_SUITE,
             variant=variant,
             packages=package_names(folder / f"{name}.packages"),
-            folder=folder,
-            hook=f"hooks/{name}.sh",
+            hook=folder / f"hooks/{name}.sh",
             skip=skip,
         )
 

@@ -1,7 +1,8 @@
 """Builds the lifecycle from a Go module that pins it, with flags that give the same bytes anywhere.
 
-The module (`embedded/lifecycle`) holds only go.mod and go.sum: the sources come through Go's own
-module proxy, checked against go.sum.
+The module (`embedded/lifecycle`) holds go.mod and go.sum: the sources come through Go's own module
+proxy, checked against go.sum. Beside them may lie lifecycle.toml, which tells the APIs, and a
+program `sbom` that writes bills of materials beside the binaries that it is given.
 """
 
 import os
@@ -19,16 +20,20 @@ from lifecycle.lifecycle_source import (
     LAUNCHER,
     MULTI_CALL,
     Lifecycle,
+    LifecycleToml,
     lifecycle_in_folder,
 )
+from lifecycle.toml_document import read_toml
 from oci.digest import Digest
 from oci.errors import CommandError, HostError, ImageError
 from oci.locks import exclusive
 from oci.platform import Platform
 from oci.process import Command, CommandRunner, missing_tool
+from oci.tree_digest import digest_tree
 
 MODULE = "github.com/buildpacks/lifecycle"
 _PROGRAMS = (MULTI_CALL, LAUNCHER)
+_SBOM = "sbom"
 _FIRST_GO_WITH_TOOLCHAINS = (1, 21)
 _WELL_KNOWN = Path("/usr/local/go/bin/go")
 # Where modules come from and are kept, as the user or the host set it; not what changes the build.
@@ -88,9 +93,11 @@ class GoLifecycle:
 
     def key(self, platform: Platform) -> str:
         """Names what the build depends on, known without running `go`."""
-        inputs = [self._read("go.mod"), self._read("go.sum"), str(platform).encode()]
-        inputs.append(repr(build_argv("go", version="", output=Path())).encode())
-        return Digest.of(b"\0".join(inputs)).hex[:32]
+        for name in ("go.mod", "go.sum"):
+            self._read(name)
+        argv = build_argv("go", version="", output=Path())
+        inputs = repr((str(digest_tree(self._module)), str(platform), argv))
+        return Digest.of(inputs.encode()).hex[:32]
 
     def _build(self, folder: Path, platform: Platform) -> None:
         go = find_go(self._runner)
@@ -104,8 +111,13 @@ class GoLifecycle:
             self._run(Command(argv=argv, cwd=self._module, env=env))
             for name in _PROGRAMS:
                 (staging / name).chmod(0o755)
-            descriptor = _descriptor(version, read_apis(source))
-            (staging / DESCRIPTOR).write_text(descriptor)
+            if (self._module / _SBOM).is_dir():
+                binaries = (str(staging / name) for name in _PROGRAMS)
+                run = (go.program, "run", "-mod=readonly", f"./{_SBOM}", *binaries)
+                # It runs here, whatever it is that it describes.
+                host = {k: v for k, v in env.items() if k not in ("GOOS", "GOARCH")}
+                self._run(Command(argv=run, cwd=self._module, env=host))
+            (staging / DESCRIPTOR).write_text(self._descriptor(version, source))
             shutil.rmtree(folder, ignore_errors=True)
             staging.rename(folder)
         finally:
@@ -125,6 +137,15 @@ class GoLifecycle:
         if not module.version or not module.dir:
             raise ImageError(f"{self._module / 'go.mod'} does not require {MODULE}")
         return module.version.removeprefix("v"), Path(module.dir)
+
+    def _descriptor(self, version: str, source: Path) -> str:
+        given = self._module / DESCRIPTOR
+        if not given.is_file():
+            return _descriptor(version, read_apis(source))
+        told = read_toml(given, LifecycleToml).lifecycle.version
+        if told != version:
+            raise ImageError(f"{given}: the version is {told}, go.mod requires {version}")
+        return given.read_text()
 
     def _environment(self, go: GoToolchain, platform: Platform) -> dict[str, str]:
         required = _go_directive(self._read("go.mod").decode(errors="replace"))

@@ -1,6 +1,7 @@
 """mmdebstrap: makes a Debian root filesystem as a tar archive, as an ordinary user."""
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,14 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oci.errors import CommandError, HostError, StorageError
+from oci.errors import CommandError, HostError
 from oci.idmap import SubordinateIds
 from oci.layer_writer import CONSTANT_TIME
-from oci.process import Command, CommandRunner, LineSink, StartedCommand
+from oci.process import Command, CommandRunner, LineSink, StartedCommand, missing_tool
 from oci.userns import UserNamespace
 
-# Large, and there on every host; /tmp may be in memory.
-_DEFAULT_TEMPORARY = Path("/var/tmp")
 _EXCLUDED = ("man", "doc", "locale", "info")
 
 
@@ -24,32 +23,29 @@ class DebianRootfs:
     """What goes into a root filesystem.
 
     variant: mmdebstrap's: which packages come without being named (`essential`, `apt`, …).
-    folder: holds `hook` and what it reads; copied to where every user can read it, because the
-        hook runs as a subordinate id.
-    hook: inside `folder`; called last, with the root folder as its argument.
+    hook: a program, called last, with the root folder as its argument.
     skip: steps of mmdebstrap left out.
     """
 
     suite: str
     variant: str
     packages: tuple[str, ...]
-    folder: Path
-    hook: str
+    hook: Path
     skip: tuple[str, ...] = ()
 
 
-def mmdebstrap_argv(rootfs: DebianRootfs, *, hook: Path, output: Path) -> tuple[str, ...]:
+def mmdebstrap_argv(rootfs: DebianRootfs, *, output: Path) -> tuple[str, ...]:
     """The argv that makes it. The mirror is mmdebstrap's choice: the host's for the same suite."""
     return (
         "mmdebstrap",
-        "--mode=unshare",
+        "--mode=root",  # of our user namespace
         f"--variant={rootfs.variant}",
         f"--include={','.join(rootfs.packages)}",
         '--aptopt=Acquire::Languages "none"',
         '--aptopt=Acquire::Retries "3"',
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _EXCLUDED),
         f"--skip={','.join(('output/dev', *rootfs.skip))}",
-        f"--customize-hook={hook}",
+        f"--customize-hook={shlex.quote(str(rootfs.hook))} \"$1\"",
         "--format=tar",
         rootfs.suite,
         str(output),
@@ -82,26 +78,43 @@ class RootfsBuild:
 
 @contextmanager
 def begin_rootfs(
-    runner: CommandRunner, rootfs: DebianRootfs, output: Path, *, time: int = CONSTANT_TIME
+    runner: CommandRunner,
+    rootfs: DebianRootfs,
+    output: Path,
+    *,
+    time: int = CONSTANT_TIME,
 ) -> Iterator[RootfsBuild]:
     """Start making the archive `output`; call `finish` in the block. Takes half a minute or more.
 
+    Works beside `output`, in a user namespace that ends with us, however we end.
     time: no file is younger (seconds since the epoch), so that the same packages give the same
         archive.
     """
-    with _readable_folder(runner) as scratch:
-        shutil.copytree(rootfs.folder, scratch / "recipe")
-        for path in (scratch / "recipe").rglob("*"):
-            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+    if shutil.which("mmdebstrap") is None:
+        raise missing_tool("mmdebstrap")
+    ids = SubordinateIds.of_current_user()
+    if not ids.usable:
+        raise HostError(
+            "a root filesystem cannot be made: this user has no subordinate ids",
+            hint="see that /etc/subuid and /etc/subgid give you a range of 65536 ids",
+        )
+    scratch = Path(tempfile.mkdtemp(dir=output.parent, prefix="rootfs-"))
+    with UserNamespace(runner, ids=ids) as namespace:
         command = Command(
-            argv=mmdebstrap_argv(rootfs, hook=scratch / "recipe" / rootfs.hook, output=output),
-            env={"SOURCE_DATE_EPOCH": str(time), "TMPDIR": str(scratch)},
+            argv=namespace.argv(*mmdebstrap_argv(rootfs, output=output)),
+            env={
+                "SOURCE_DATE_EPOCH": str(time),
+                "TMPDIR": str(scratch),
+                # chroot and its like; not on every user's PATH.
+                "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
+            },
         )
         build = RootfsBuild(rootfs, runner.begin(command))
         try:
             yield build
         finally:
             build.abandon()
+            namespace.remove_tree(scratch)
 
 
 def package_names(path: Path) -> tuple[str, ...]:
@@ -110,30 +123,10 @@ def package_names(path: Path) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
-@contextmanager
-def _readable_folder(runner: CommandRunner) -> Iterator[Path]:
-    """A temporary folder below which subordinate ids can read; one's own data folder is private."""
-    parent = Path(os.environ.get("TMPDIR") or _DEFAULT_TEMPORARY)
-    try:
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix="locald-rootfs-"))
-    except OSError as error:
-        raise StorageError(f"no temporary folder can be made in {parent}: {error}") from error
-    try:
-        folder.chmod(0o755)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists():  # a build that was killed leaves files of subordinate ids
-            with UserNamespace(runner, ids=SubordinateIds.of_current_user()) as namespace:
-                namespace.remove_tree(folder)
-
-
 def _explain(error: CommandError, rootfs: DebianRootfs) -> HostError:
     said = "\n".join(error.details)
-    if "newuidmap" in said or "subuid" in said or "unshare" in said.lower():
-        hint = "`locald doctor` tells whether this user has subordinate ids"
-    elif "No space left" in said:
-        hint = "free some space, or set TMPDIR to a folder with 2 GB of it"
+    if "No space left" in said:
+        hint = "free some space, for example with: locald cache clear"
     elif "Failed to fetch" in said or "Could not resolve" in said or "Unable to locate" in said:
         hint = "see that this host reaches its Debian mirror: sudo apt-get update"
     else:

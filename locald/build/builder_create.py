@@ -126,6 +126,7 @@ def _commit_base(
     layout = Layout.create(staging / base.id)
     image = BaseImage(
         user=base.user,
+        for_building=base.for_building,
         created=creation_time(),
         comment=f"mmdebstrap {base.rootfs.suite}",
         labels={

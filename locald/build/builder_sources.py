@@ -83,6 +83,7 @@ class BuilderSources:
             layout = Layout.create(staging / "image")
             image = BaseImage(
                 user="cnb",
+                for_building=True,
                 created=creation_time(),
                 comment=f"root filesystem {path.name}",
                 labels={},

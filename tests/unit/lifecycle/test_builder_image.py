@@ -43,6 +43,7 @@ def make_base(tmp_path: Path, **files: str) -> tuple[Layout, LayoutImage]:
     layout = Layout.create(tmp_path / "base")
     base = BaseImage(
         user="cnb",
+        for_building=True,
         created=CONSTANT_TIME,
         comment="made by hand",
         labels={"io.buildpacks.base.id": "acme"},
@@ -148,6 +149,16 @@ def test_a_base_image_has_the_user_of_its_passwd(tmp_path: Path) -> None:
     assert image.manifest.annotations == {"k": "v"}
 
 
+def test_a_run_image_hands_on_no_more_than_its_path(tmp_path: Path) -> None:
+    tarball = make_rootfs_tar(tmp_path / "root.tar", passwd=PASSWD)
+    base = BaseImage(
+        user="cnb", for_building=False, created=0, comment="", labels={}, annotations={}
+    )
+    image = write_base_image(Layout.create(tmp_path / "run"), tarball, base, AMD64)
+    assert list(image.config.config.environment) == ["PATH"]
+    assert image.config.config.user == "1005:1006"
+
+
 def test_a_base_without_that_user_gets_1000(tmp_path: Path) -> None:
     _, image = make_base(tmp_path, passwd="root:x:0:0::/root:/bin/sh\n")
     assert image.config.config.user == "1000:1000"
@@ -155,7 +166,9 @@ def test_a_base_without_that_user_gets_1000(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_root_filesystem_is_named(tmp_path: Path) -> None:
     (tmp_path / "root.tar").write_text("no archive")
-    base = BaseImage(user="cnb", created=0, comment="", labels={}, annotations={})
+    base = BaseImage(
+        user="cnb", for_building=False, created=0, comment="", labels={}, annotations={}
+    )
     with pytest.raises(ImageError, match=r"root\.tar is not a tar archive"):
         write_base_image(Layout.create(tmp_path / "l"), tmp_path / "root.tar", base, AMD64)
 

@@ -171,6 +171,25 @@ def test_the_module_is_built_once(
     assert (source / "builds").read_text() == f"{toolchain} 0 [] amd64\n"
 
 
+def test_what_lies_beside_go_mod_is_used(
+    tmp_path: Path, module: Path, source: Path, fake_tools: FakeTools
+) -> None:
+    (module / "lifecycle.toml").write_text(DESCRIPTOR.replace("0.20.1", "0.21.14"))
+    (module / "sbom").mkdir()
+    script = FAKE_GO.format(version="1.27", source=source)
+    script = script.replace(
+        "*) exit 9", '"run -mod=readonly") touch "$4.sbom.cdx.json" ;;\n*) exit 9'
+    )
+    fake_tools.install("go", script=script)
+    lifecycle = GoLifecycle(CommandRunner(), module, cache=tmp_path / "cache").build(AMD64)
+    assert lifecycle.apis.platform.all == ("0.12",)
+    assert (lifecycle.folder / "lifecycle.sbom.cdx.json").is_file()
+
+    (module / "lifecycle.toml").write_text(DESCRIPTOR)
+    with pytest.raises(ImageError, match=r"the version is 0\.20\.1, go\.mod requires 0\.21\.14"):
+        GoLifecycle(CommandRunner(), module, cache=tmp_path / "cache").build(AMD64)
+
+
 def test_a_go_that_cannot_fetch_its_successor_is_too_old(
     tmp_path: Path, module: Path, source: Path, fake_tools: FakeTools
 ) -> None:
