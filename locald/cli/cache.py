@@ -1,5 +1,6 @@
 """`locald cache`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -66,7 +67,9 @@ def register(app: typer.Typer) -> None:
 def _of_project(caches: tuple[BuildCache, ...], path: Path) -> tuple[BuildCache, ...]:
     """Also for a folder that is gone: its caches are what is left of it."""
     folder = path.resolve()
-    chosen = tuple(cache for cache in caches if cache.identity.app_dir == str(folder))
+    # As BuildCache.locate writes it: names of folders need not be text.
+    text = os.fsencode(folder).decode(errors="backslashreplace")
+    chosen = tuple(cache for cache in caches if cache.identity.app_dir == text)
     if not chosen and not folder.is_dir():
         raise UsageError(f"{path}: no such folder, and no caches of one")
     return chosen

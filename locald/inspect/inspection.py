@@ -205,7 +205,7 @@ def _process(process: Process, *, is_default: bool) -> ProcessType:
 def _source(label: str) -> dict[str, Any] | None:
     try:
         document = msgspec.json.decode(label or "{}", type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     source = document.get("source")
     return source if isinstance(source, dict) and source else None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import assert_never
 
 from lifecycle.runtime.network import require_tun
-from lifecycle.runtime.podman import env_file_text, in_env_file
+from lifecycle.runtime.podman_argv import env_file_text, in_env_file
 from lifecycle.runtime.spec import Network
 from locald.services.application import STOP_GRACE_SECONDS, Application
 from oci.errors import ContainerError, HostError
