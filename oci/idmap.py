@@ -18,7 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from oci.errors import HostError
+
 CONTAINER_IDS = 65536
+RANGE_HINT = (
+    "give this user a range: sudo usermod --add-subuids 100000-165535 "
+    "--add-subgids 100000-165535 $USER"
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,14 @@ class SubordinateIds:
     def usable(self) -> bool:
         """Are there enough ids for a container that has a root and a CNB user?"""
         return _total(self.uids) >= CONTAINER_IDS - 1 and _total(self.gids) >= CONTAINER_IDS - 1
+
+    def require(self, tool: str) -> None:
+        """Raise HostError, with the remedy, when `tool` cannot work with these ids."""
+        if not self.usable:
+            raise HostError(
+                f"{tool} needs {CONTAINER_IDS} subordinate ids, which this user does not have",
+                hint=RANGE_HINT,
+            )
 
     def namespace_uids(self) -> tuple[IdRange, ...]:
         """The uid map of our own namespace, seen from the host."""

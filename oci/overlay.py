@@ -93,7 +93,7 @@ class OverlayMounter:
         raise HostError(
             f"no overlay of {overlay.lower} could be mounted",
             details=failures,
-            hint="`locald doctor` tells what this host lacks",
+            hint="Linux 5.13 or newer can, as fuse-overlayfs can on older kernels",
         )
 
     def _mount_on(self, rung: Rung, overlay: Overlay) -> Path:

@@ -120,7 +120,7 @@ class UserNamespace:
             except OSError as error:
                 raise HostError(
                     f"the kernel refused an id map for a user namespace: {error.strerror}",
-                    hint="`locald doctor` tells what this host lacks",
+                    hint="a seccomp or AppArmor profile around this process may forbid it",
                 ) from error
             return
         uids, gids = self._ids.namespace_uids(), self._ids.namespace_gids()

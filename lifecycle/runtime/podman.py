@@ -90,12 +90,7 @@ class PodmanRuntime:
         """See `ContainerRuntime.open`."""
         if find_tool("podman") is None:
             raise missing_tool("podman")
-        if not SubordinateIds.of_current_user().usable:
-            raise HostError(
-                "podman needs subordinate ids for this user",
-                hint="give it a range: sudo usermod --add-subuids 100000-165535 "
-                "--add-subgids 100000-165535 $USER",
-            )
+        SubordinateIds.of_current_user().require("podman")
         with PodmanSandbox(self._runner, scratch) as sandbox:
             yield sandbox
 

@@ -19,17 +19,12 @@ from lifecycle.runtime.filesystem import Filesystems
 from lifecycle.runtime.network import PrivateNetwork, require_tun
 from lifecycle.runtime.oci_config import Prepared, runtime_config
 from lifecycle.runtime.spec import ContainerSpec, Network, RuntimeName
-from oci.errors import ContainerError, Error, HostError
+from oci.errors import ContainerError, Error
 from oci.idmap import IdMap, SubordinateIds
 from oci.process import Command, CommandRunner, LineSink, StartedCommand, find_tool, missing_tool
 from oci.userns import UserNamespace
 
 log = logging.getLogger(__name__)
-
-_SUBORDINATE_IDS_HINT = (
-    "give this user a range: sudo usermod --add-subuids 100000-165535 "
-    "--add-subgids 100000-165535 $USER"
-)
 
 
 def run_argv(*, state: Path, container: Path, name: str) -> tuple[str, ...]:
@@ -68,8 +63,7 @@ class RuncRuntime:
         if find_tool("runc") is None:
             raise missing_tool("runc")
         ids = SubordinateIds.of_current_user()
-        if not ids.usable:
-            raise HostError("runc needs subordinate ids for this user", hint=_SUBORDINATE_IDS_HINT)
+        ids.require("runc")
         with UserNamespace(self._runner, ids=ids) as namespace:
             sandbox = RuncSandbox(self._runner, namespace, scratch)
             try:

@@ -55,7 +55,7 @@ def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Sele
     raise HostError(
         "no container runtime can work on this host",
         details=[error.message for error in obstacles],
-        hint=next((error.hint for error in obstacles if error.hint), "see `locald doctor`"),
+        hint=next((e.hint for e in obstacles if e.hint), "install runc, podman or bubblewrap"),
     )
 
 
@@ -108,12 +108,7 @@ def _probe(name: RuntimeName, runner: CommandRunner) -> None:
 
 def _subordinate_ids(name: RuntimeName) -> SubordinateIds:
     ids = SubordinateIds.of_current_user()
-    if not ids.usable:
-        raise HostError(
-            f"{name} needs 65536 subordinate ids, which this user does not have",
-            hint="give it a range: sudo usermod --add-subuids 100000-165535 "
-            "--add-subgids 100000-165535 $USER",
-        )
+    ids.require(name)
     for tool in ("newuidmap", "newgidmap"):
         if find_tool(tool) is None:
             raise missing_tool(tool)
