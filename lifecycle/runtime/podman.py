@@ -32,7 +32,7 @@ from lifecycle.runtime.podman_argv import (
 )
 from lifecycle.runtime.rootfs_lint import check_rootfs
 from lifecycle.runtime.spec import ContainerSpec, Network, RuntimeName
-from oci.errors import ContainerError, HostError
+from oci.errors import ContainerError
 from oci.idmap import IdMap, SubordinateIds
 from oci.overlay import prepare_upper
 from oci.process import Command, CommandResult, CommandRunner, LineSink, find_tool, missing_tool
