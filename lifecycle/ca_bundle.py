@@ -7,6 +7,7 @@ a layer, so nothing enters the image.
 """
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +32,8 @@ VARIABLES = (
 )
 
 _MARK = b"-----BEGIN CERTIFICATE-----"
+_CERTIFICATE = re.compile(_MARK + rb"[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----")
+_MAX_BUNDLE_BYTES = 16 << 20
 
 
 def host_bundle(given: Path | None) -> Path | None:
@@ -58,13 +61,16 @@ def builder_bundle(rootfs: Path) -> PurePosixPath:
 
 
 def write_joined(target: Path, bundles: Iterable[Path]) -> None:
-    """One file with the certificates of all; the same file twice counts once."""
-    parts: list[bytes] = []
+    """One file with the certificates of all, each once, and nothing else of what they hold.
+
+    A builder's bundle may be a link to any file of this host; what it would lead to must not
+    enter the build.
+    """
+    certificates: dict[bytes, None] = {}
     for bundle in bundles:
-        content = bundle.read_bytes().strip()
-        if content and content not in parts:
-            parts.append(content)
-    target.write_bytes(b"\n".join(parts) + b"\n")
+        with bundle.open("rb") as file:
+            certificates.update(dict.fromkeys(_CERTIFICATE.findall(file.read(_MAX_BUNDLE_BYTES))))
+    target.write_bytes(b"".join(certificate + b"\n" for certificate in certificates))
 
 
 def variables(bundle: PurePosixPath) -> dict[str, str]:

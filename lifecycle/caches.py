@@ -57,7 +57,8 @@ class BuildCache:
         """Where the cache is; the folder's name starts with the project's, for people."""
         identity = CacheIdentity(
             project=project,
-            app_dir=str(app_dir),
+            # Names of folders need not be text; JSON is.
+            app_dir=os.fsencode(app_dir).decode(errors="backslashreplace"),
             service=service or "",
             platform=str(platform),
             distro=distro,

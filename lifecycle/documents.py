@@ -4,19 +4,20 @@ What the lifecycle or a buildpack wrote is foreign: it is read without following
 only up to a size.
 """
 
-import os
-import stat
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import tomli_w
 
 from oci.errors import ImageError
+from oci.plain_file import read_plain_file
 from oci.reference import Reference
+
+_T = TypeVar("_T")
 
 _MAX_DOCUMENT_BYTES = 1 << 20
 
@@ -50,6 +51,15 @@ class BuildMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """config/metadata.toml in the layers directory, written by the build phase."""
 
     processes: tuple[BuildProcess, ...] = ()
+
+
+class _AnalyzedRunImage(msgspec.Struct, frozen=True, kw_only=True):
+    image: str = ""
+    reference: str = ""
+
+
+class _Analyzed(msgspec.Struct, frozen=True, kw_only=True):
+    run_image: _AnalyzedRunImage = msgspec.field(default=_AnalyzedRunImage(), name="run-image")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,32 +102,27 @@ def write_project_metadata(path: Path, source: SourceMetadata) -> None:
 
 def read_group(layers: Path) -> Group:
     """group.toml of a finished detection."""
-    return msgspec.convert(_read(layers, "group.toml"), Group)
+    return _read_as(layers, "group.toml", Group)
 
 
 def read_build_metadata(layers: Path) -> BuildMetadata:
     """metadata.toml of a finished build."""
-    return msgspec.convert(_read(layers / "config", "metadata.toml"), BuildMetadata)
+    return _read_as(layers, "config/metadata.toml", BuildMetadata)
 
 
 def read_analyzed_run_image(layers: Path) -> str:
     """The run image that analyzed.toml names; another one after an extension switched it."""
-    run_image = _read(layers, "analyzed.toml").get("run-image", {})
-    return str(run_image.get("image", "") or run_image.get("reference", ""))
+    run_image = _read_as(layers, "analyzed.toml", _Analyzed).run_image
+    return run_image.image or run_image.reference
 
 
-def _read(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
+def _read_as(layers: Path, name: str, kind: type[_T]) -> _T:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        text = read_plain_file(layers, name, max_bytes=_MAX_DOCUMENT_BYTES).decode()
+        return msgspec.convert(tomllib.loads(text), kind)
     except OSError as error:
         raise ImageError(f"the build left no usable {name}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_DOCUMENT_BYTES:
-            raise ImageError(f"the build left a {name} that is no plain small file")
-        data = file.read(_MAX_DOCUMENT_BYTES)
-    try:
-        return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ImageError as error:
+        raise ImageError(f"the build left a {name} that is no plain small file") from error
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise ImageError(f"the build left a {name} that cannot be read: {error}") from error

@@ -123,5 +123,5 @@ def _read(config: ImageConfig, label: str, kind: type[_T], origin: str) -> _T:
         )
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ImageError(f"{origin}: the label {label} cannot be read: {error}") from error

@@ -1,10 +1,13 @@
 """Platform API versions: which one we and a lifecycle speak, and what each flag needs."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from oci.errors import ImageError
+
+_FORM = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?")
 
 
 @dataclass(frozen=True, order=True)
@@ -17,10 +20,10 @@ class PlatformApi:
     @classmethod
     def parse(cls, text: str) -> Self:
         """From `0.12`."""
-        major, _, minor = text.partition(".")
-        if not major.isdigit() or not (minor or "0").isdigit():
+        found = _FORM.fullmatch(text)
+        if found is None:
             raise ImageError(f"not a Platform API version: {text[:40]!r}")
-        return cls(int(major), int(minor or 0))
+        return cls(int(found[1]), int(found[2] or 0))
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lifecycle.builder import BuilderImage
-from oci.errors import ImageError
+from oci.errors import ImageError, UsageError
 from oci.reference import Reference
 
 
@@ -20,8 +20,7 @@ def candidates(
         return (chosen,)
     offered: list[Reference] = []
     for image in builder.run_images:
-        names = [Reference.parse(name).with_default_tag() for name in (image.image, *image.mirrors)]
-        offered += names
+        offered += [_named(name) for name in (image.image, *image.mirrors)]
     if not offered:
         raise ImageError(
             "the builder names no run image", hint="name one with --run-image REFERENCE"
@@ -37,8 +36,8 @@ def run_toml_images(
     mirrors: tuple[str, ...] = ()
     others = []
     for image in builder.run_images:
-        name = Reference.parse(image.image).with_default_tag()
-        mirror_names = tuple(str(Reference.parse(m).with_default_tag()) for m in image.mirrors)
+        name = _named(image.image)
+        mirror_names = tuple(str(_named(mirror)) for mirror in image.mirrors)
         if chosen == name:
             mirrors = mirror_names
         elif str(chosen) in mirror_names:
@@ -46,3 +45,14 @@ def run_toml_images(
         else:
             others.append((name, mirror_names))
     return ((chosen, mirrors), *others)
+
+
+def _named(text: str) -> Reference:
+    """A name from the builder's labels; a bad one is the builder's fault, not the user's."""
+    try:
+        return Reference.parse(text).with_default_tag()
+    except UsageError as error:
+        raise ImageError(
+            f"the builder names a run image that is no reference: {text[:200]!r}",
+            hint="name one with --run-image REFERENCE",
+        ) from error

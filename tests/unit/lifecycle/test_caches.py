@@ -1,0 +1,135 @@
+"""Caches: whose they are, what a killed build leaves, and forgetting them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lifecycle.caches import BuildCache, build_caches
+from oci.errors import StorageError
+from oci.platform import Platform
+
+PLAIN: dict[str, Any] = {
+    "project": "shop",
+    "app_dir": Path("/home/dev/shop"),
+    "service": None,
+    "platform": Platform("linux", "amd64"),
+    "distro": "debian 12",
+    "exec_env": "production",
+}
+
+
+def locate(caches: Path, **changes: object) -> BuildCache:
+    return BuildCache.locate(caches, **{**PLAIN, **changes})
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> BuildCache:
+    located = locate(tmp_path / "caches")
+    located.prepare()
+    return located
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"project": "shop2"},
+        {"app_dir": Path("/home/dev/other")},
+        {"service": "api"},
+        {"platform": Platform("linux", "arm64")},
+        {"distro": "ubuntu 24.04"},
+        {"exec_env": "test"},
+        {"project": "sho", "app_dir": Path("p/home/dev/shop")},
+    ],
+)
+def test_builds_that_differ_in_anything_share_no_cache(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    assert locate(tmp_path, **change).root != locate(tmp_path).root
+
+
+def test_the_same_build_finds_the_same_cache_again(tmp_path: Path) -> None:
+    assert locate(tmp_path).root == locate(tmp_path).root
+
+
+@pytest.mark.parametrize("project", ["../../etc", "a/b", "", "\x1b[31m", "x" * 500, "日本語"])
+def test_any_project_gets_one_plain_folder(tmp_path: Path, project: str) -> None:
+    cache = locate(tmp_path / "caches", project=project)
+    cache.prepare()
+    assert cache.root.parent == tmp_path / "caches"
+    assert cache.root.resolve() == cache.root
+    assert "\x1b" not in cache.root.name
+
+
+def test_a_folder_whose_name_is_no_text_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    odd = locate(tmp_path, app_dir=Path(os.fsdecode(b"/home/dev/\xff")))
+    odd.prepare()
+    other = locate(tmp_path, app_dir=Path(os.fsdecode(b"/home/dev/\xfe")))
+    assert odd.root != other.root
+
+
+def test_prepared_folders_belong_to_the_user_alone(cache: BuildCache) -> None:
+    for folder in (cache.root, cache.lifecycle, cache.build):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    cache.prepare()
+
+
+def test_caches_can_be_listed_with_what_they_belong_to(cache: BuildCache) -> None:
+    (cache.root.parent / "no-cache").mkdir()
+    (cache.root.parent / "damaged").mkdir()
+    (cache.root.parent / "damaged/project.json").write_bytes(b"\0")
+    assert build_caches(cache.root.parent) == (cache,)
+    assert build_caches(cache.root / "nowhere") == ()
+
+
+def test_an_export_killed_between_its_renames_loses_nothing(cache: BuildCache) -> None:
+    backup = cache.lifecycle / "committed-backup"
+    backup.mkdir()
+    (backup / "layer.tar").write_text("content")
+    cache.prepare()
+    assert (cache.lifecycle / "committed/layer.tar").read_text() == "content"
+    assert not backup.exists()
+
+
+def test_an_export_killed_after_its_renames_keeps_the_newer(cache: BuildCache) -> None:
+    for name in ("committed", "committed-backup"):
+        (cache.lifecycle / name).mkdir()
+        (cache.lifecycle / name / "which").write_text(name)
+    cache.prepare()
+    assert (cache.lifecycle / "committed/which").read_text() == "committed"
+
+
+def test_clearing_forgets_everything_whatever_the_modes(cache: BuildCache) -> None:
+    module = cache.build / "go/pkg/mod"
+    (module / "deeper").mkdir(parents=True)
+    (module / "deeper/file").write_text("x")
+    (cache.build / "link").symlink_to("/nowhere")
+    (cache.lifecycle / "committed").mkdir()
+    (cache.lifecycle / "committed/sha").write_text("x")
+    for folder, mode in (("deeper", 0o000), ("", 0o555), ("..", 0o000)):
+        (module / folder).resolve().chmod(mode)
+    cache.clear()
+    assert list(cache.build.iterdir()) == []
+    assert list(cache.lifecycle.iterdir()) == []
+
+
+def test_clearing_follows_no_link(cache: BuildCache, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir(mode=0o500)
+    (cache.build / "link").symlink_to(precious)
+    cache.clear()
+    assert precious.stat().st_mode & 0o777 == 0o500
+
+
+def test_what_cannot_be_deleted_is_told(cache: BuildCache) -> None:
+    with pytest.raises(StorageError, match="cannot be deleted"):
+        cache.clear(remove=lambda _: None)
+
+
+def test_the_size_counts_what_lies_on_the_disk(cache: BuildCache) -> None:
+    empty = cache.size_bytes()
+    (cache.build / "file").write_bytes(b"x" * 100_000)
+    os.link(cache.build / "file", cache.build / "again")
+    (cache.build / "link").symlink_to("/usr")
+    assert 100_000 <= cache.size_bytes() - empty < 150_000
