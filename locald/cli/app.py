@@ -1,7 +1,6 @@
 """The command line. `main` is the only place that turns an error into text and an exit code."""
 
 import importlib
-import logging
 import os
 import platform
 import signal
@@ -9,8 +8,10 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 import typer
 
@@ -53,13 +54,14 @@ def root(
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code (the table is in docs/cli.md)."""
     state = State.start()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, _interrupt)
     try:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _interrupt)
         _register(arguments)
         code = app(list(arguments), standalone_mode=False)
     except Error as error:
-        state.console.error(error)
+        _tell(state.console, error)
         return error.exit_code
     except typer.Exit as leave:
         return leave.exit_code
@@ -69,12 +71,14 @@ def main(arguments: Sequence[str]) -> int:
         name = signal.Signals(interrupted.signal_number).name
         _say_quietly(state.console, f"interrupted by {name}")
         return interrupted.exit_code
+    except SystemExit as leave:
+        if isinstance(leave.__context__, BrokenPipeError):  # typer's own answer to it
+            return _nobody_reads()
+        raise
     except BrokenPipeError:
-        # Whoever read our output is gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return _nobody_reads()
     except OSError as error:
-        state.console.error(_disk_error(error))
+        _tell(state.console, _disk_error(error))
         return StorageError.exit_code
     except Exception as error:  # noqa: BLE001  (the last resort: a bug)
         return _usage_or_bug(error, state)
@@ -97,15 +101,29 @@ def _interrupt(signal_number: int, _: FrameType | None) -> None:
 def _usage_or_bug(error: Exception, state: State) -> int:
     message = getattr(error, "format_message", None)
     if callable(message):  # typer's own: an unknown flag, a missing argument
-        state.console.failure(f"{message()}")
+        if text := str(message()):  # empty when it has shown the help itself
+            _say_quietly(state.console, text)
         return 2
-    path = _write_crash_log(state)
+    try:
+        where = f"The traceback is in {_write_crash_log(state)}; please report it with that file"
+    except OSError as reason:
+        where = f"The traceback could not be written: {reason}"
     _say_quietly(
-        state.console,
-        f"this is a bug in locald: {type(error).__name__}: {error}. "
-        f"The traceback is in {path}; please report it with that file",
+        state.console, f"this is a bug in locald: {type(error).__name__}: {error}. {where}"
     )
     return 1
+
+
+def _nobody_reads() -> int:
+    """Whoever read our output is gone; there is nobody left to tell."""
+    _forget(sys.stdout)
+    return 128 + signal.SIGPIPE
+
+
+def _forget(stream: TextIO) -> None:
+    """What was not written stays in the stream; at the exit Python would fail to write it."""
+    with suppress(OSError):  # no file at all
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _write_crash_log(state: State) -> Path:
@@ -116,7 +134,7 @@ def _write_crash_log(state: State) -> Path:
         folder = Path.cwd()
     path = folder / name
     header = f"locald {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-    path.write_text(header + traceback.format_exc())
+    path.write_text(header + traceback.format_exc(), errors="backslashreplace")
     return path
 
 
@@ -128,9 +146,16 @@ def _disk_error(error: OSError) -> StorageError:
     return StorageError(f"{error.strerror or error}{where}", hint=hint)
 
 
+def _tell(console: Console, error: Error) -> None:
+    try:
+        console.error(error)
+    except OSError:
+        _forget(sys.stderr)
+
+
 def _say_quietly(console: Console, text: str) -> None:
     """Tell it if anybody still listens: the terminal may be what has gone."""
     try:
         console.failure(text)
     except OSError:
-        logging.getLogger(__name__).debug("nobody listens: %s", text)
+        _forget(sys.stderr)

@@ -88,11 +88,13 @@ class Console:
     def document(self, text: str) -> None:
         """A whole document, to standard output."""
         with self._lock:
+            self._clear_live()
             self._write(self._out, text if text.endswith("\n") else text + "\n")
 
     def program_line(self, stream: Stream, line: str) -> None:
         """A line of a program that the user asked to run, to the same output that it used."""
         with self._lock:
+            self._clear_live()
             target = self._out if stream is Stream.STDOUT else self._err
             self._write(target, safe_text(line, keep_color=target.isatty()) + "\n")
 
@@ -145,9 +147,9 @@ class Console:
             if self._progress is Progress.JSON:
                 self._event(
                     "error",
-                    message=error.message,
-                    details=list(error.details),
-                    hint=error.hint,
+                    message=safe_text(error.message),
+                    details=[safe_text(line) for line in error.details],
+                    hint=safe_text(error.hint),
                     exit_code=error.exit_code,
                 )
                 return
@@ -163,13 +165,13 @@ class Console:
         with self._lock:
             self._clear_live()
             if self._progress is Progress.JSON:
-                self._event("error", message=text)
+                self._event("error", message=safe_text(text))
             else:
                 self._write(self._err, f"{self._paint(_RED, 'error')}: {safe_text(text)}\n")
 
     def _tell(self, kind: str, text: str, *, style: str = "") -> None:
         if self._progress is Progress.JSON:
-            self._event(kind, text=text)
+            self._event(kind, text=safe_text(text))
         else:
             self._line(self._paint(style, safe_text(text)) if style else safe_text(text))
 
@@ -206,6 +208,8 @@ class Console:
             self._write(self._err, _ERASE_LINE)
 
     def _event(self, kind: str, **fields: Any) -> None:
+        if self._verbosity is Verbosity.QUIET and kind != "error":
+            return
         document: Mapping[str, Any] = {"event": kind, **fields}
         with self._lock:
             self._write(self._err, json.dumps(document) + "\n")

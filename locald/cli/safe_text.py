@@ -2,6 +2,8 @@
 
 What a build prints may hold anything: cursor movements, window titles, the clipboard escape,
 carriage returns that overwrite a line, bidirectional marks. Colours may stay on a terminal.
+CI systems take some lines for commands: GitHub `::set-env …::` after any indentation, Azure and
+old GitHub `##vso[` and `##[` wherever they stand.
 """
 
 import re
@@ -14,18 +16,19 @@ _ESCAPES = re.compile(
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"
     r"|\x1b."
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CI_COMMAND = re.compile(r"^(\s*):(?=:[A-Za-z].*::)|##(?=\[|vso\[)")
 _SPLIT = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 def safe_text(text: str, *, keep_color: bool = False) -> str:
-    """The text without control characters and escape sequences, tabs kept.
+    """The text as one line without control characters and escape sequences, tabs kept.
 
     keep_color: SGR sequences (colours, bold) stay, and are switched off at the end.
     """
-    text = text.encode(errors="replace").decode()
+    text = text.encode(errors="replace").decode().replace("\n", " ")
     if not keep_color:
-        return _CONTROL.sub("", _ESCAPES.sub("", text))
+        return _plain(text)
     colored = False
     parts = []
     for part in _SPLIT.split(text):
@@ -35,3 +38,10 @@ def safe_text(text: str, *, keep_color: bool = False) -> str:
         else:
             parts.append(_CONTROL.sub("", _ESCAPES.sub("", part)))
     return "".join(parts) + ("\x1b[0m" if colored else "")
+
+
+def _plain(text: str) -> str:
+    text = _CONTROL.sub("", _ESCAPES.sub("", text))
+    return _CI_COMMAND.sub(
+        lambda found: f"{found[1] or ''}{'# #' if found[0] == '##' else ': '}", text
+    )

@@ -1,7 +1,7 @@
 """What one run of the program has: its console and its folders."""
 
 import logging
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,18 @@ from oci.skopeo import RegistryAccess, Skopeo
 from oci.store import ImageStore
 
 _current: "State | None" = None
+
+
+class _ConsoleHandler(logging.Handler):
+    """Log records take the way of all other output: foreign text made safe, JSON where asked."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # nobody listens any more
+            self._console.note(record.getMessage())
 
 
 @dataclass
@@ -44,8 +56,7 @@ class State:
         self.console = Console(progress=progress, verbosity=verbosity)
         logging.basicConfig(
             level=logging.WARNING if not verbose else logging.INFO,
-            format="%(message)s",
-            stream=sys.stderr,
+            handlers=[_ConsoleHandler(self.console)],
             force=True,
         )
 
