@@ -31,6 +31,8 @@ class SourceScan:
     files: regular files that the build sees, and their size in all.
     broken_links, absolute_links: symbolic links that point nowhere, or by an absolute path;
         kept as they are.
+    foreign: files and folders of other users. Ids that a build does not have own them there,
+        and the kernel lets nobody change them; so the build gets copies.
     notes: one line each for people.
     """
 
@@ -39,6 +41,7 @@ class SourceScan:
     size_bytes: int
     broken_links: tuple[PurePosixPath, ...] = ()
     absolute_links: tuple[PurePosixPath, ...] = ()
+    foreign: tuple[PurePosixPath, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -61,6 +64,7 @@ def hidden_paths(root: Path, hides: HideRule, *, prune_empty: bool = False) -> S
         size_bytes=walk.size_bytes,
         broken_links=tuple(PurePosixPath(path) for path in sorted(walk.broken_links)),
         absolute_links=tuple(PurePosixPath(path) for path in sorted(walk.absolute_links)),
+        foreign=tuple(PurePosixPath(path) for path in sorted(walk.foreign)),
         notes=tuple(_notes(walk)),
     )
 
@@ -85,6 +89,7 @@ class _Walk:
         self.absolute_links: list[str] = []
         self.folders: list[str] = []
         self.populated: set[str] = set()
+        self.foreign: list[str] = []
         self.files = 0
         self.size_bytes = 0
         self._euid = os.geteuid()
@@ -118,6 +123,8 @@ class _Walk:
                 self._file(folder, entry)
             elif entry.is_dir(follow_symlinks=False):
                 children.append(f"{folder}{entry.name}/")
+                if entry.stat(follow_symlinks=False).st_uid != self._euid:
+                    self.foreign.append(folder + entry.name)
             elif entry.is_symlink():
                 populated = True
                 self._link(folder + entry.name, entry)
@@ -135,6 +142,8 @@ class _Walk:
             return
         self.files += 1
         self.size_bytes += status.st_size
+        if status.st_uid != self._euid:
+            self.foreign.append(folder + entry.name)
         # For our own files the owner's bit decides; access(2) costs a call for each file.
         own = status.st_uid == self._euid and status.st_mode & stat.S_IRUSR
         if not own and not os.access(entry.path, os.R_OK):
@@ -179,6 +188,9 @@ def _notes(walk: _Walk) -> list[str]:
         f"{printable(path)}: the link is absolute and means a path of the image"
         for path in sorted(walk.absolute_links)
     ]
+    if walk.foreign:
+        count = "1 path belongs" if len(walk.foreign) == 1 else f"{len(walk.foreign)} paths belong"
+        notes.append(f"{count} to other users; the build gets copies that it can change")
     return notes
 
 

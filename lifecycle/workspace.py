@@ -15,7 +15,7 @@ class Workspace:
     """One build's folders, below `root`, all owned by the invoking user.
 
     app: the user's source; it is only ever the lower folder of an overlay.
-    hidden: what the build must not see of it, relative.
+    hidden: what the build must not see of it, relative. adopted: what others own of it.
     cache: the lifecycle's cache of this project. build_cache: a plain folder that buildpacks
     may use in the build phase.
     buildpacks: added buildpacks, mounted below /cnb/buildpacks: folder on the host → its
@@ -30,6 +30,7 @@ class Workspace:
     cache: Path
     build_cache: Path
     buildpacks: Mapping[Path, PurePosixPath]
+    adopted: tuple[PurePosixPath, ...] = ()
     extra: tuple[Mount, ...] = ()
 
     @property
@@ -99,6 +100,7 @@ class Workspace:
             scratch=self.root / "app-overlay",
             target=self.paths.app,
             hidden=self.hidden,
+            adopted=self.adopted,
         )
         return (overlay,)
 

@@ -8,6 +8,7 @@ fixed names (`lower`, `upper`, `work`), and every byte a file name can have is a
 import errno
 import logging
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,11 +52,14 @@ class Overlay:
     """lower: what is seen and never written.
     changes: an existing folder of ours where upper and work directory are made or found.
     hidden: paths relative to `lower` that must not be seen.
+    adopted: files and folders of `lower`, outer ones first, that are to be ours: copies of them
+        are put into the upper directory.
     """
 
     lower: Path
     changes: Path
     hidden: tuple[PurePosixPath, ...] = ()
+    adopted: tuple[PurePosixPath, ...] = ()
 
 
 class OverlayMounter:
@@ -121,7 +125,12 @@ class OverlayMounter:
     def _prepare(self, links: Path, overlay: Overlay, changes: Path) -> None:
         seen = self._seen_from_here(changes)
         first_time = not (seen / "upper").exists()
-        prepare_upper(overlay.lower, seen, overlay.hidden if first_time else ())
+        prepare_upper(
+            overlay.lower,
+            seen,
+            overlay.hidden if first_time else (),
+            overlay.adopted if first_time else (),
+        )
         for name in ("upper", "work"):
             (links / name).symlink_to(changes / name)
 
@@ -154,8 +163,14 @@ class OverlayMounter:
         return self._namespace.run("sh", "-c", script, "sh", str(links))
 
 
-def prepare_upper(lower: Path, changes: Path, hidden: Iterable[PurePosixPath]) -> None:
-    """Make `upper` and `work` in `changes`, with a whiteout for each hidden path.
+def prepare_upper(
+    lower: Path,
+    changes: Path,
+    hidden: Iterable[PurePosixPath],
+    adopted: Iterable[PurePosixPath] = (),
+) -> None:
+    """Make `upper` and `work` in `changes`, with a whiteout for each hidden path and a copy of
+    each adopted one.
 
     A whiteout is a character device 0:0, which every user may make on Linux 5.8 and later.
     """
@@ -166,16 +181,33 @@ def prepare_upper(lower: Path, changes: Path, hidden: Iterable[PurePosixPath]) -
     for path in _topmost(hidden):
         if not _parents_are_folders(lower, path):
             continue
-        for parent in reversed(path.parents):
-            if parent not in made:
-                (upper / parent).mkdir(mode=0o700, exist_ok=True)
-                made[parent] = (lower / parent).lstat()
+        _make_folders(lower, upper, reversed(path.parents), made)
         _make_whiteout(upper / path)
+    for path in adopted:
+        if not _parents_are_folders(lower, path):
+            continue
+        _make_folders(lower, upper, reversed(path.parents), made)
+        if stat.S_ISDIR((lower / path).lstat().st_mode):
+            _make_folders(lower, upper, (path,), made)
+        else:
+            shutil.copy2(lower / path, upper / path, follow_symlinks=False)
     # Deepest first: making an entry changes the time of the folder above it.
     for parent in sorted(made, key=lambda p: len(p.parts), reverse=True):
         status = made[parent]
         (upper / parent).chmod(stat.S_IMODE(status.st_mode))
         os.utime(upper / parent, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _make_folders(
+    lower: Path,
+    upper: Path,
+    folders: Iterable[PurePosixPath],
+    made: dict[PurePosixPath, os.stat_result],
+) -> None:
+    for folder in folders:
+        if folder not in made:
+            (upper / folder).mkdir(mode=0o700, exist_ok=True)
+            made[folder] = (lower / folder).lstat()
 
 
 def _make_whiteout(path: Path) -> None:

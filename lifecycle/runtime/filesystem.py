@@ -72,7 +72,12 @@ class Filesystems:
     def _mounted(self, overlay: OverlayMount) -> Path:
         if overlay not in self._overlays:
             self._overlays[overlay] = self._mounter.mount(
-                Overlay(lower=overlay.lower, changes=overlay.scratch, hidden=overlay.hidden)
+                Overlay(
+                    lower=overlay.lower,
+                    changes=overlay.scratch,
+                    hidden=overlay.hidden,
+                    adopted=overlay.adopted,
+                )
             )
         return self._overlays[overlay]
 

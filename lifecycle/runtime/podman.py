@@ -193,7 +193,12 @@ class PodmanSandbox:
         check_rootfs(spec.rootfs, spec.targets)
         for overlay in spec.overlays:
             first_time = not (overlay.scratch / "upper").exists()
-            prepare_upper(overlay.lower, overlay.scratch, overlay.hidden if first_time else ())
+            prepare_upper(
+                overlay.lower,
+                overlay.scratch,
+                overlay.hidden if first_time else (),
+                overlay.adopted if first_time else (),
+            )
         env_file = folder / "env"
         env_file.touch(mode=0o600)
         env_file.write_text(env_file_text(spec.env))

@@ -45,12 +45,14 @@ class OverlayMount:
     scratch: an empty folder of this build where the changes are kept, from the first container
         that mounts this overlay to the last.
     hidden: paths relative to `lower` that the container must not see (made as whiteouts).
+    adopted: paths relative to `lower` of which the container gets copies that are its own.
     """
 
     lower: Path
     scratch: Path
     target: PurePosixPath
     hidden: tuple[PurePosixPath, ...] = ()
+    adopted: tuple[PurePosixPath, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -257,6 +257,7 @@ def _workspace(
         paths=MountPaths(),
         app=request.app_dir,
         hidden=scan.hidden,
+        adopted=scan.foreign,
         cache=cache.lifecycle,
         build_cache=cache.build,
         buildpacks=added.folders,
