@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.execution import PhaseOutcome
-from oci.errors import StorageError
+from oci.errors import StorageError, UsageError
 from oci.reference import Reference
 from oci.store import StoredImage
 
@@ -94,6 +94,8 @@ def report_text(result: BuildResult, *, yaml_form: bool) -> str:
 def write_report(path: Path, result: BuildResult) -> None:
     """Write the report, as YAML when the file's name says so, else as JSON."""
     text = report_text(result, yaml_form=path.suffix in (".yaml", ".yml"))
+    if path.is_dir():
+        raise UsageError(f"--report {path}: is a folder", hint="name a file in it")
     staged = path.with_name(f".{path.name}.partial")
     try:
         staged.write_text(text)

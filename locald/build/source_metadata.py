@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from lifecycle.documents import SourceMetadata
 from locald.config.request import ProjectMetadata
@@ -21,7 +20,9 @@ def source_metadata(
     commit = _git(runner, app_dir, "rev-parse", "HEAD")
     if commit:
         version = {"commit": commit}
-        describe = _git(runner, app_dir, "describe", "--tags", "--always", "--dirty")
+        # Not `--dirty`: git would read the files through filters, which are programs that the
+        # repository's configuration names.
+        describe = _git(runner, app_dir, "describe", "--tags", "--always")
         if describe:
             version["describe"] = describe
         url = strip_credentials(_git(runner, app_dir, "config", "--get", "remote.origin.url"))
@@ -38,10 +39,7 @@ def source_metadata(
 
 def strip_credentials(url: str) -> str:
     """The URL without user name and password; `git@host:path` has none to strip."""
-    parts = urlsplit(url)
-    if not parts.scheme or "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=re.sub(r"^.*@", "", parts.netloc)))
+    return re.sub(r"//[^/?#]*@", "//", url)
 
 
 def _git(runner: CommandRunner, app_dir: Path, *arguments: str) -> str:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from locald.paths import Paths
+from oci.errors import Error
 from oci.idmap import SubordinateIds
 from oci.locks import FileLock, exclusive
 from oci.process import CommandRunner
@@ -36,7 +37,7 @@ def work_folder(paths: Paths, runner: CommandRunner) -> Iterator[Path]:
         try:
             yield root
         finally:
-            remove(root, runner)
+            _try_to_remove(root, runner)
 
 
 def remove_abandoned(work: Path, runner: CommandRunner) -> None:
@@ -45,11 +46,26 @@ def remove_abandoned(work: Path, runner: CommandRunner) -> None:
         abandoned = [folder for folder in work.iterdir() if not _in_use(folder)]
         for folder in abandoned:
             log.info("removing what a build left that did not end by itself: %s", folder)
-            remove(folder, runner)
+            _try_to_remove(folder, runner)
+
+
+def _try_to_remove(folder: Path, runner: CommandRunner) -> None:
+    """What stays is in nobody's way: the next build tries again."""
+    try:
+        remove(folder, runner)
+    except Error as error:
+        log.warning("%s could not be removed: %s", folder, error)
 
 
 def _in_use(folder: Path) -> bool:
-    lock = FileLock.take(folder / _LOCK)
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        lock = FileLock.take(folder / _LOCK)
+    except FileNotFoundError:  # its build has ended just now and removes it itself
+        return False
+    except PermissionError:  # not ours
+        return True
     if lock is None:
         return True
     lock.release()

@@ -1,0 +1,112 @@
+"""Where a finished image goes."""
+
+from pathlib import Path
+
+import pytest
+
+from locald.build.deliver import deliver, destinations
+from oci.errors import Error, StorageError
+from oci.location import ImageLocation
+from oci.platform import Platform
+from oci.process import CommandRunner
+from oci.reference import Reference
+from oci.skopeo import Skopeo
+from oci.store import StoredImage
+from tests.support.fake_tools import FakeTools
+from tests.support.images import make_image
+
+NAMES = (Reference("localhost", "shop", "1"), Reference("registry.example", "shop", "latest"))
+HERE = Path("/home/dev")
+
+
+def where(*outputs: str) -> list[str]:
+    locations = tuple(ImageLocation.parse(text, relative_to=HERE) for text in outputs)
+    return [str(location) for location in destinations(locations, NAMES)]
+
+
+def test_without_outputs_every_name_goes_to_podman_s_storage(fake_tools: FakeTools) -> None:
+    fake_tools.install("podman")
+    assert where() == [
+        "containers-storage:localhost/shop:1",
+        "containers-storage:registry.example/shop:latest",
+    ]
+
+
+def test_without_podman_the_image_stays_in_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert where() == []
+
+
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [
+        ("oci:out", "oci:/home/dev/out:1"),
+        ("oci:out:mine", "oci:/home/dev/out:mine"),
+        ("oci-archive:app.tar", "oci-archive:/home/dev/app.tar:1"),
+        ("docker-archive:app.tar", "docker-archive:/home/dev/app.tar:localhost/shop:1"),
+        ("docker-archive:a.tar:x:2", "docker-archive:/home/dev/a.tar:docker.io/library/x:2"),
+        ("dir:out", "dir:/home/dev/out"),
+        ("docker://registry.example/other", "docker://registry.example/other:latest"),
+        ("containers-storage:other:2", "containers-storage:localhost/other:2"),
+    ],
+)
+def test_outputs_that_say_no_name_get_the_image_s(output: str, target: str) -> None:
+    assert where(output) == [target]
+
+
+def test_outputs_keep_their_order() -> None:
+    assert where("oci:b:1", "oci:a:1") == ["oci:/home/dev/b:1", "oci:/home/dev/a:1"]
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> StoredImage:
+    layout = make_image(tmp_path / "image", files={"a": "1"})
+    read = layout.read()
+    return StoredImage(
+        reference=NAMES[0], layout=layout, image=read, source=None, source_digest=read.digest
+    )
+
+
+def send(image: StoredImage, text: str, folder: Path) -> None:
+    target = ImageLocation.parse(text, relative_to=folder)
+    deliver(image, target, platform=Platform.of_host(), skopeo=Skopeo(CommandRunner()))
+
+
+@pytest.mark.parametrize("transport", ["oci-archive", "docker-archive"])
+def test_an_archive_replaces_the_earlier_one_only_when_it_is_whole(
+    image: StoredImage, tmp_path: Path, fake_tools: FakeTools, transport: str
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "app.tar").write_text("earlier")
+    half = 'for last; do :; done; path=${last#*:}; echo half >"${path%%:*}"'
+    fake_tools.install("skopeo", script=half, exit_code=1, stderr="boo\n")
+    with pytest.raises(Error):
+        send(image, f"{transport}:app.tar", folder)
+    assert (folder / "app.tar").read_text() == "earlier"
+    assert [p.name for p in folder.iterdir()] == ["app.tar"]
+    fake_tools.install("skopeo", script=half)
+    send(image, f"{transport}:app.tar", folder)
+    assert (folder / "app.tar").read_text() == "half\n"
+    assert [p.name for p in folder.iterdir()] == ["app.tar"]
+
+
+def test_the_image_is_copied_from_the_store_to_its_place(
+    image: StoredImage, tmp_path: Path, fake_tools: FakeTools
+) -> None:
+    fake = fake_tools.install("skopeo")
+    send(image, "docker://registry.example/shop", tmp_path)
+    assert fake.call.arguments[-2:] == (
+        f"oci:{image.layout.path}:latest",
+        "docker://registry.example/shop:latest",
+    )
+
+
+def test_a_missing_folder_is_told_with_a_remedy(image: StoredImage, tmp_path: Path) -> None:
+    with pytest.raises(
+        StorageError, match=r"--output oci:.*: the folder .*gone does not"
+    ) as caught:
+        send(image, "oci:gone/out", tmp_path)
+    assert caught.value.hint == f"make it: mkdir -p {tmp_path}/gone"
