@@ -31,8 +31,8 @@ class SourceScan:
     files: regular files that the build sees, and their size in all.
     broken_links, absolute_links: symbolic links that point nowhere, or by an absolute path;
         kept as they are.
-    foreign: files and folders of other users. Ids that a build does not have own them there,
-        and the kernel lets nobody change them; so the build gets copies.
+    foreign: files and folders of other users or groups. The build's namespace does not have
+        their ids, and the kernel lets nobody in it change them; so the build gets copies.
     notes: one line each for people.
     """
 
@@ -93,6 +93,7 @@ class _Walk:
         self.files = 0
         self.size_bytes = 0
         self._euid = os.geteuid()
+        self._egid = os.getegid()
 
     def run(self) -> None:
         pending = [""]
@@ -123,7 +124,7 @@ class _Walk:
                 self._file(folder, entry)
             elif entry.is_dir(follow_symlinks=False):
                 children.append(f"{folder}{entry.name}/")
-                if entry.stat(follow_symlinks=False).st_uid != self._euid:
+                if self._is_foreign(entry.stat(follow_symlinks=False)):
                     self.foreign.append(folder + entry.name)
             elif entry.is_symlink():
                 populated = True
@@ -142,12 +143,16 @@ class _Walk:
             return
         self.files += 1
         self.size_bytes += status.st_size
-        if status.st_uid != self._euid:
+        if self._is_foreign(status):
             self.foreign.append(folder + entry.name)
         # For our own files the owner's bit decides; access(2) costs a call for each file.
         own = status.st_uid == self._euid and status.st_mode & stat.S_IRUSR
         if not own and not os.access(entry.path, os.R_OK):
             self.unreadable.append(folder + entry.name)
+
+    def _is_foreign(self, status: os.stat_result) -> bool:
+        # Of this user's groups only the first is mapped into the build's namespace.
+        return (status.st_uid, status.st_gid) != (self._euid, self._egid)
 
     def _link(self, path: str, entry: os.DirEntry[str]) -> None:
         if os.readlink(entry.path).startswith("/"):  # noqa: PTH115
@@ -190,7 +195,7 @@ def _notes(walk: _Walk) -> list[str]:
     ]
     if walk.foreign:
         count = "1 path belongs" if len(walk.foreign) == 1 else f"{len(walk.foreign)} paths belong"
-        notes.append(f"{count} to other users; the build gets copies that it can change")
+        notes.append(f"{count} to other users or groups; the build gets copies that it can change")
     return notes
 
 
