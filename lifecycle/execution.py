@@ -14,6 +14,7 @@ from lifecycle.inputs import LifecycleInputs
 from lifecycle.phase import Phase
 from lifecycle.runtime.spec import ContainerSpec, Network, Sandbox
 from lifecycle.workspace import Workspace
+from oci.errors import Error, StorageError
 from oci.process import Stream
 
 
@@ -33,6 +34,8 @@ class PhaseLine:
 PhaseLineSink = Callable[[PhaseLine], None]
 
 _KEPT_LINES = 40
+_DISK_FULL = "no space left on device"
+_DISK_HINT = "free some space, for example with: locald cache clear"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -99,15 +102,18 @@ class Execution:
         return {**self.image_env, **proxies, **command.env}
 
 
-def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...], buildpack: str) -> PhaseError:
+def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...], buildpack: str) -> Error:
     errors = [line for line in lines if line.startswith("ERROR: ")]
+    full = any(_DISK_FULL in line.lower() for line in lines)
+    if full and not phase.runs_buildpacks:
+        return StorageError(f"{phase}: the disk is full", details=errors[-3:], hint=_DISK_HINT)
     if phase is Phase.BUILD and buildpack:
         return PhaseError(
             phase,
             exit_code,
             subject=f"the buildpack {buildpack} failed",
             details=errors[-3:],
-            hint="its output stands above",
+            hint=f"the disk is full: {_DISK_HINT}" if full else "its output stands above",
         )
     if phase is Phase.DETECT and exit_code in (20, 21):
         return PhaseError(

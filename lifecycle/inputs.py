@@ -10,6 +10,9 @@ from oci.reference import Reference
 # calls an image never leaves the build, because it reads `localhost/app` as a Docker Hub name.
 APP_IMAGE = Reference("locald.internal", "app", "latest")
 PREVIOUS_IMAGE = Reference("locald.internal", "previous", "latest")
+# The exporter parses a path made of this name as a repository, which a real one with a port or
+# with capital letters in its tag does not survive.
+RUN_IMAGE = Reference("locald.internal", "run", "latest")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from oci.errors import CommandError, ImageError, StorageError
+from oci.host_tools import find_tool, missing_tool
 from oci.idmap import IdMap
 from oci.layout import TAG
 from oci.userns import UserNamespace
@@ -26,6 +27,8 @@ def unpack_argv(layout: Path, bundle: Path, *, id_map: IdMap) -> tuple[str, ...]
 
 def unpack(layout: Path, bundle: Path, *, id_map: IdMap, namespace: UserNamespace) -> None:
     """Unpack into `bundle`, a new folder in an existing one; the files are in `bundle/rootfs`."""
+    if find_tool("umoci") is None:  # nsenter would start, and then not find it
+        raise missing_tool("umoci")
     try:
         namespace.run(*unpack_argv(layout, bundle, id_map=id_map))
     except CommandError as error:

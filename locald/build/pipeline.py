@@ -28,7 +28,7 @@ from lifecycle.documents import (
 )
 from lifecycle.execution import Execution, PhaseOutcome
 from lifecycle.export import put_right
-from lifecycle.inputs import LifecycleInputs, MountPaths
+from lifecycle.inputs import RUN_IMAGE, LifecycleInputs, MountPaths
 from lifecycle.layout_dir import exported_layout, place_previous_image, place_run_image
 from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi, negotiate
@@ -278,11 +278,11 @@ def _prepare(
     added: AddedBuildpacks,
 ) -> LifecycleInputs:
     """Write what the phases read; returns what they are told."""
-    place_run_image(workspace.layout, acquired.run_image_name, acquired.run_image)
+    place_run_image(workspace.layout, RUN_IMAGE, acquired.run_image)
     if acquired.previous is not None:
         place_previous_image(workspace.layout, acquired.previous)
-    run_images = run_toml_images(acquired.builder_image, acquired.run_image_name)
-    write_run_toml(workspace.layers / "run.toml", run_images)
+    (_, mirrors), *others = run_toml_images(acquired.builder_image, acquired.run_image_name)
+    write_run_toml(workspace.layers / "run.toml", ((RUN_IMAGE, mirrors), *others))
     if added.order:
         write_order_toml(workspace.layers / "order.toml", added.order)
     source: SourceMetadata = source_metadata(request.app_dir, request.metadata, tools.runner)
@@ -292,7 +292,7 @@ def _prepare(
         paths=workspace.paths,
         uid=acquired.builder_image.uid,
         gid=acquired.builder_image.gid,
-        run_image=acquired.run_image_name,
+        run_image=RUN_IMAGE,
         has_previous=acquired.previous is not None,
         own_order=bool(added.order),
         skip_layers=request.clear_cache,
