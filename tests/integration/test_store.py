@@ -246,10 +246,12 @@ ID_MAP = IdMap(1000, 1000, single=not IDS.usable)
 
 
 @pytest.fixture
-def namespace() -> Iterator[UserNamespace]:
+def namespace(store: ImageStore) -> Iterator[UserNamespace]:
     ids = IDS if IDS.usable else None
     with UserNamespace(CommandRunner(), ids=ids, own_pids=False) as opened:
         yield opened
+        # Pytest cannot delete what belongs to subordinate ids.
+        opened.remove_tree(store.root / "rootfs")
 
 
 def test_a_root_filesystem_is_unpacked_once_per_image_and_id_map(
