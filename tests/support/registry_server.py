@@ -32,10 +32,10 @@ insecure = true
 
 @dataclass(frozen=True)
 class RegistryServer:
-    """name: `127.0.0.1:PORT`. registries_conf: says that it is reached without TLS."""
+    """name: `127.0.0.1:PORT`. home: a HOME whose registries.conf says that it has no TLS."""
 
     name: str
-    registries_conf: Path
+    home: Path
 
 
 @contextmanager
@@ -46,15 +46,18 @@ def registry_server(folder: Path) -> Iterator[RegistryServer]:
     port = free_port()
     config = folder / "config.yml"
     config.write_text(_CONFIG.format(folder=folder, port=port))
-    registries = folder / "registries.conf"
-    registries.write_text(_REGISTRIES_CONF.format(name=f"127.0.0.1:{port}"))
+    home = folder / "home"
+    (home / ".config/containers").mkdir(parents=True)
+    (home / ".config/containers/registries.conf").write_text(
+        _REGISTRIES_CONF.format(name=f"127.0.0.1:{port}")
+    )
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             ["docker-registry", "serve", str(config)], stdout=log, stderr=log
         )
     try:
         assert wait_until(lambda: _answers(port)), (folder / "log").read_text()
-        yield RegistryServer(f"127.0.0.1:{port}", registries)
+        yield RegistryServer(f"127.0.0.1:{port}", home)
     finally:
         process.terminate()
         process.wait(timeout=10)
