@@ -16,7 +16,7 @@ E2E := $(wildcard tests/e2e)
 # Go builds the lifecycle and bench's pack. In front of PATH only when it is not there already.
 WITH_GO = go=$$(tests/setup/go-bin) && PATH="$$go:$$PATH"
 
-HERE := help format lock clean
+HERE := help format docs lock clean
 AS_USER := setup demo test test-unit test-integration e2e check lint types builder bench bench-peers
 
 .PHONY: $(HERE) $(AS_USER) host venv
@@ -73,6 +73,9 @@ endif
 format: venv ## put the code into its format and repair what ruff can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: venv ## write docs/cli.md anew from the commands themselves
+	@$(BIN)/python -m tests.support.cli_reference
 
 lock: venv ## resolve the dependencies of pyproject.toml anew into requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
