@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from oci.errors import CommandError, HostError, StorageError
@@ -178,11 +179,15 @@ def prepare_upper(
     upper.mkdir(exist_ok=True)
     (changes / "work").mkdir(exist_ok=True)
     made: dict[PurePosixPath, os.stat_result] = {PurePosixPath(): lower.stat()}
-    for path in _topmost(hidden):
-        if not _parents_are_folders(lower, path):
-            continue
-        _make_folders(lower, upper, reversed(path.parents), made)
-        _make_whiteout(upper / path)
+    whiteouts = _Whiteouts()
+    # A folder at a time: there may be thousands of hidden files, in few folders.
+    for folder, paths in groupby(_topmost(hidden), key=lambda path: path.parent):
+        inside = f"{lower / folder}/"
+        names = [path.name for path in paths if os.path.lexists(inside + path.name)]
+        if names and _is_folder_of(lower, folder):
+            _make_folders(lower, upper, (*reversed(folder.parents), folder), made)
+            for name in names:
+                whiteouts.make(f"{upper / folder}/{name}")
     for path in adopted:
         if not _parents_are_folders(lower, path):
             continue
@@ -210,34 +215,65 @@ def _make_folders(
             made[folder] = (lower / folder).lstat()
 
 
-def _make_whiteout(path: Path) -> None:
+class _Whiteouts:
+    """Makes the first whiteout, and the others as links to it, as overlayfs itself does: on ext4
+    a new inode takes 0.3 ms and more, a link 0.01 ms."""
+
+    def __init__(self) -> None:
+        self._inode: str | None = None
+
+    def make(self, path: str) -> None:
+        """Hide what is at `path`, if nothing is there yet."""
+        if not (self._link(path) or _make_device(path)):
+            return
+        self._inode = self._inode or path
+
+    def _link(self, path: str) -> bool:
+        if self._inode is None:
+            return False
+        try:
+            os.link(self._inode, path)
+        except OSError:
+            # Links are used up (65,000 on ext4), or not to be had: another inode will do.
+            self._inode = None
+            return False
+        return True
+
+
+def _make_device(path: str) -> bool:
     try:
         os.mknod(path, stat.S_IFCHR, WHITEOUT_DEVICE)
     except FileExistsError:
-        return
+        return False
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
             raise StorageError(f"cannot write {path}: {error.strerror}") from error
         raise HostError(
-            f"the file system of {path.parent} takes no whiteouts: {error.strerror}"
+            f"the file system of {Path(path).parent} takes no whiteouts: {error.strerror}"
         ) from error
+    return True
 
 
 def _topmost(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
-    """The paths without those below another one; refuses what leads out of the folder."""
+    """The paths without those below another one, folder by folder; refuses what leads out of
+    the tree."""
     wanted = set(paths)
     for path in wanted:
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise ValueError(f"not a path inside the overlay: {path}")
-    return sorted(path for path in wanted if wanted.isdisjoint(path.parents))
+    folders = {path.parent for path in wanted}
+    hidden = {f for f in folders if f in wanted or not wanted.isdisjoint(f.parents)}
+    topmost = (path for path in wanted if path.parent not in hidden)
+    return sorted(topmost, key=lambda path: (str(path.parent), path.name))
 
 
 def _parents_are_folders(lower: Path, path: PurePosixPath) -> bool:
     """Is there such an entry, reached through folders only? A link leads out of this tree."""
+    return os.path.lexists(lower / path) and _is_folder_of(lower, path.parent)
+
+
+def _is_folder_of(lower: Path, folder: PurePosixPath) -> bool:
     try:
-        if not all(stat.S_ISDIR((lower / p).lstat().st_mode) for p in path.parents):
-            return False
-        (lower / path).lstat()
+        return all(stat.S_ISDIR((lower / p).lstat().st_mode) for p in (folder, *folder.parents))
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return True

@@ -42,6 +42,8 @@ class Command:
     """What to run. `env` is added to the allow-listed environment of this process.
 
     stop_grace_seconds: between SIGTERM and SIGKILL when we are interrupted; 0 kills at once.
+    dies_with_us: the kernel kills it when the thread that started it ends, even by SIGKILL. For
+        long work outside of any namespace of ours, which has a lifeline.
     """
 
     argv: tuple[str, ...]
@@ -51,6 +53,7 @@ class Command:
     timeout_seconds: float | None = None
     pass_fds: tuple[int, ...] = ()
     stop_grace_seconds: float = STOP_GRACE_SECONDS
+    dies_with_us: bool = False
 
     def __str__(self) -> str:
         """The command as a person could paste it."""
@@ -226,7 +229,7 @@ def _popen(command: Command, *, lifeline: bool = False) -> subprocess.Popen[byte
     piped_stdin = lifeline or command.stdin is not None
     try:
         process = subprocess.Popen(
-            command.argv,
+            _with_parent_death_signal(command),
             stdin=subprocess.PIPE if piped_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -249,6 +252,12 @@ def _popen(command: Command, *, lifeline: bool = False) -> subprocess.Popen[byte
         raise HostError(f"`{command.argv[0]}` cannot be started: {error.strerror}") from error
     _running.add(process)
     return process
+
+
+def _with_parent_death_signal(command: Command) -> tuple[str, ...]:
+    # Where util-linux's setpriv is missing, the child at worst ends its work alone.
+    wanted = command.dies_with_us and find_tool(command.argv[0]) and find_tool("setpriv")
+    return ("setpriv", "--pdeathsig", "KILL", "--", *command.argv) if wanted else command.argv
 
 
 @atexit.register

@@ -116,7 +116,7 @@ class Skopeo:
             quiet=on_line is None,
         )
         try:
-            self._runner.run(Command(argv=argv), on_line=on_line)
+            self._runner.run(Command(argv=argv, dies_with_us=True), on_line=on_line)
         except CommandError as error:
             raise _explain(error, source, target) from error
 

@@ -26,17 +26,19 @@ import msgspec
 
 from oci.digest import Digest
 from oci.errors import ImageError, StorageError, UsageError
-from oci.idmap import IdMap
+from oci.idmap import IdMap, SubordinateIds
 from oci.image import Descriptor, ImageConfig
 from oci.layer_scan import scan_layer
 from oci.layout import Layout, LayoutImage
 from oci.location import ImageLocation
 from oci.locks import exclusive
 from oci.platform import Platform
+from oci.process import CommandRunner
 from oci.reference import DEFAULT_TAG, Reference
+from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
 from oci.umoci import unpack
-from oci.userns import UserNamespace
+from oci.userns import UserNamespace, user_namespace
 
 log = logging.getLogger(__name__)
 
@@ -199,6 +201,20 @@ class ImageStore:
         bundle = self._bundle(stored, id_map)
         return bundle / "rootfs" if (bundle / "COMPLETE").is_file() else None
 
+    def unpack(self, stored: StoredImage, id_map: IdMap, *, tell: OnWait) -> Path:
+        """The image's unpacked root filesystem; unpacked in a namespace of its own, once.
+
+        tell: told, with a sentence, when it has to be unpacked.
+        """
+        ready = self.unpacked(stored, id_map)
+        if ready is not None:
+            return ready
+        name = stored.reference.familiar if stored.reference is not None else stored.digest.short
+        tell(f"Unpacking {name} (once)")
+        ids = None if id_map.single else SubordinateIds.of_current_user()
+        with user_namespace(CommandRunner(), ids=ids) as namespace:
+            return self.rootfs(stored, id_map, namespace)
+
     def rootfs(self, stored: StoredImage, id_map: IdMap, namespace: UserNamespace) -> Path:
         """The image's unpacked root filesystem; unpacked once per image and id map.
 
@@ -211,17 +227,17 @@ class ImageStore:
             if ready is not None:
                 return ready
             scan_layers(stored)
-            staging = Path(tempfile.mkdtemp(prefix="unpack-", dir=self.root / "tmp"))
-            try:
+            with self.staging() as staging:
                 # A parent of its own: what a hostile layer could reach one level up is nothing.
                 jail = staging / "jail"
                 jail.mkdir()
-                unpack(stored.layout.path, jail / "bundle", id_map=id_map, namespace=namespace)
-                (jail / "bundle/COMPLETE").touch()
-                namespace.remove_tree(bundle)
-                (jail / "bundle").rename(bundle)
-            finally:
-                namespace.remove_tree(staging)
+                try:
+                    unpack(stored.layout.path, jail / "bundle", id_map=id_map, namespace=namespace)
+                    (jail / "bundle/COMPLETE").touch()
+                    namespace.remove_tree(bundle)
+                    (jail / "bundle").rename(bundle)
+                finally:
+                    namespace.remove_tree(jail)
         return bundle / "rootfs"
 
     def names(self) -> Iterator[tuple[str, Path]]:
@@ -234,11 +250,8 @@ class ImageStore:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """A folder on the store's file system that is gone after the block."""
-        path = Path(tempfile.mkdtemp(prefix="stage-", dir=self.root / "tmp"))
-        try:
+        with scratch_folder(self.root / "tmp", CommandRunner()) as path:
             yield path
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
 
     def _adopt(
         self,

@@ -8,6 +8,8 @@ namespace and drops every mount. Nothing has to be cleaned up to be gone.
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -135,6 +137,17 @@ class UserNamespace:
                     hint="see that /etc/subuid and /etc/subgid give you a range of 65536 ids, "
                     f"and that `{tool}` is setuid or has file capabilities",
                 ) from error
+
+
+@contextmanager
+def user_namespace(runner: CommandRunner, *, ids: SubordinateIds | None) -> Iterator[UserNamespace]:
+    """A namespace with process ids of its own, or, where /proc cannot be mounted, without."""
+    with ExitStack() as stack:
+        try:
+            namespace = stack.enter_context(UserNamespace(runner, ids=ids))
+        except HostError:
+            namespace = stack.enter_context(UserNamespace(runner, ids=ids, own_pids=False))
+        yield namespace
 
 
 def _holder_argv(*, own_pids: bool) -> tuple[str, ...]:

@@ -42,17 +42,16 @@ from locald.build.deliver import deliver, destinations
 from locald.build.observer import BuildObserver
 from locald.build.report import BuildResult
 from locald.build.source_metadata import source_metadata
-from locald.build.work_folder import work_folder
 from locald.config.ignore import scan_source
 from locald.config.request import BuildRequest
 from locald.paths import Paths
-from oci.idmap import IdMap, SubordinateIds
+from oci.errors import ImageError
 from oci.locks import exclusive
 from oci.process import CommandRunner
 from oci.reference import Reference
+from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
 from oci.store import ImageStore, StoredImage
-from oci.userns import UserNamespace
 
 _PROXY_VARIABLES = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
@@ -123,7 +122,9 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         cache.prepare()
         if request.clear_cache:
             cache.clear()
-        root = stack.enter_context(work_folder(tools.paths, tools.runner))
+        root = stack.enter_context(
+            scratch_folder(tools.paths.ensure(tools.paths.work), tools.runner)
+        )
         with clock.step("prepare"):
             added = add_buildpacks(request.buildpacks, acquired.builder_image, root / "buildpacks")
             workspace = _workspace(request, acquired, cache, root, added, observer)
@@ -166,6 +167,7 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
 
 
 def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _Acquired:
+    _refuse_taken_names(request, tools.store)
     selection = select_runtime(request.runtime, tools.runner)
     observer.detail(f"runtime {selection.runtime.name}: {selection.reason}")
     builder = acquire_builder(
@@ -197,19 +199,20 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
         api=api,
         run_image=run_image,
         run_image_name=name,
-        rootfs=_rootfs(tools, builder, id_map, observer),
+        rootfs=tools.store.unpack(builder, id_map, tell=observer.step),
         previous=previous,
     )
 
 
-def _rootfs(tools: Tools, builder: StoredImage, id_map: IdMap, observer: BuildObserver) -> Path:
-    ready = tools.store.unpacked(builder, id_map)
-    if ready is not None:
-        return ready
-    observer.step("Unpacking the builder (once per builder)")
-    ids = None if id_map.single else SubordinateIds.of_current_user()
-    with UserNamespace(tools.runner, ids=ids, own_pids=False) as namespace:
-        return tools.store.rootfs(builder, id_map, namespace)
+def _refuse_taken_names(request: BuildRequest, store: ImageStore) -> None:
+    """What was fetched under a name is what others mean by it: a builder, a run image."""
+    for name in request.names:
+        found = store.find(name, request.platform)
+        if found is not None and found.source is not None:
+            raise ImageError(
+                f"{name} is an image that came from {found.source}; a build cannot replace it",
+                hint="choose another name with --tag",
+            )
 
 
 def _previous(request: BuildRequest, store: ImageStore) -> StoredImage | None:

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from lifecycle.caches import BuildCache, build_caches
-from locald.build.work_folder import remove
 from locald.cli.console import Progress
 from locald.cli.inspection_text import human_size
 from locald.cli.state import State
 from oci.errors import UsageError
 from oci.locks import exclusive
+from oci.scratch import remove
 
 cache_app = typer.Typer(
     name="cache",

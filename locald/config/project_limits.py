@@ -8,7 +8,16 @@ from locald.config.buildpack_source import BuildpackPath, BuildpackSource, parse
 from locald.config.project_files import blamed_on, inside, location_inside
 from oci.errors import UsageError
 from oci.location import ImageLocation, Transport
-from oci.reference import LOCALHOST
+from oci.reference import LOCALHOST, Reference
+
+
+def check_project_name(name: Reference, text: str) -> None:
+    """Refuse a name under which this host may keep somebody else's image: a builder, a base."""
+    if name.registry != LOCALHOST:
+        raise UsageError(
+            f"{text[:200]!r}: a project's file cannot give an image a name of {name.registry}",
+            hint=f"pass --tag {text[:200]}",
+        )
 
 
 def project_output(text: str, folder: Path) -> ImageLocation:

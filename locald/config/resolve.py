@@ -26,7 +26,7 @@ from locald.config.project_files import (
     location_inside,
     read_project_files,
 )
-from locald.config.project_limits import project_buildpack, project_output
+from locald.config.project_limits import check_project_name, project_buildpack, project_output
 from locald.config.pull_policy import PullPolicy
 from locald.config.request import (
     DEFAULT_EXEC_ENV,
@@ -177,6 +177,8 @@ class _Resolution:
                 name = Reference.parse(text, default_registry=LOCALHOST).with_default_tag()
                 if name.digest is not None:
                     raise UsageError(f"{text!r}: what is built has no digest yet")
+                if not self.flags.tags:
+                    check_project_name(name, text)
             names.append(name)
         return tuple(dict.fromkeys(names))
 
@@ -198,9 +200,8 @@ class _Resolution:
         """The run image; None leaves it to the builder."""
         if self.flags.run_image is not None:
             return self._image("run_image", self.flags.run_image, "--run-image", Path.cwd())
-        if self.build.run_image is not None:
-            return self._project_image("run_image", self.build.run_image, self._key("run_image"))
-        return None
+        named = self.build.run_image
+        return self._project_image("run_image", named, self._key("run_image")) if named else None
 
     def buildpacks(self, exec_env: str) -> tuple[BuildpackSource, ...]:
         """The order to use instead of the builder's. A project's own paths stay inside it."""
@@ -308,7 +309,7 @@ class _Resolution:
 
     def process_type(self) -> str | None:
         """The image's default process; None leaves it to the buildpacks."""
-        return self._word("process_type", "--process", "process", _PROCESS_TYPE)
+        return self._word("process_type", "--default-process", "process", _PROCESS_TYPE)
 
     def exec_env(self) -> str:
         """The execution environment that buildpacks see."""

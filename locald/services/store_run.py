@@ -4,12 +4,10 @@ from pathlib import Path, PurePosixPath
 
 from lifecycle.runtime.spec import ContainerRuntime, ContainerSpec
 from locald.build.pipeline import Tools
-from locald.build.work_folder import work_folder
 from locald.services.application import STOP_GRACE_SECONDS, Application, RunObserver
 from locald.services.base_layers import complete_layers
 from locald.services.image_user import ImageUser, home_folder, image_user
-from oci.idmap import IdMap, SubordinateIds
-from oci.userns import UserNamespace
+from oci.scratch import scratch_folder
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -21,8 +19,9 @@ def run_from_store(
     stored = application.stored
     complete_layers(stored, stored.config.platform, tools.store, tell=observer.note)
     user = image_user(stored)
-    rootfs = _rootfs(application, runtime.id_map(user.uid, user.gid), tools, observer)
-    with work_folder(tools.paths, tools.runner) as root:
+    id_map = runtime.id_map(user.uid, user.gid)
+    rootfs = tools.store.unpack(stored, id_map, tell=observer.note)
+    with scratch_folder(tools.paths.ensure(tools.paths.work), tools.runner) as root:
         scratch = root / "sandbox"
         scratch.mkdir()
         with runtime.open(scratch) as sandbox:
@@ -50,13 +49,3 @@ def container_spec(application: Application, rootfs: Path, user: ImageUser) -> C
         ports=application.published,
         stop_grace_seconds=STOP_GRACE_SECONDS,
     )
-
-
-def _rootfs(application: Application, id_map: IdMap, tools: Tools, observer: RunObserver) -> Path:
-    ready = tools.store.unpacked(application.stored, id_map)
-    if ready is not None:
-        return ready
-    observer.note(f"Unpacking {application.name.familiar}")
-    ids = None if id_map.single else SubordinateIds.of_current_user()
-    with UserNamespace(tools.runner, ids=ids, own_pids=False) as namespace:
-        return tools.store.rootfs(application.stored, id_map, namespace)

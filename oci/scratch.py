@@ -1,0 +1,84 @@
+"""Folders for what is being made, and the removal of what killed processes left in them.
+
+Whoever makes something holds the lock of its folder for as long as it lives. A folder whose lock is
+free belongs to nobody any more: the kernel has ended its processes and mounts with their namespace,
+what is left are files.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from oci.errors import Error
+from oci.idmap import SubordinateIds
+from oci.locks import FileLock, exclusive
+from oci.process import CommandRunner
+from oci.removal import remove_tree
+from oci.userns import UserNamespace
+
+log = logging.getLogger(__name__)
+
+_LOCK = "lock"
+
+
+@contextmanager
+def scratch_folder(parent: Path, runner: CommandRunner) -> Iterator[Path]:
+    """A new folder in `parent` (an existing one), gone after the block. Removes first what
+    processes left in `parent` that did not end by themselves."""
+    remove_abandoned(parent, runner)
+    with ExitStack() as stack:
+        with exclusive(_lock_of(parent), what=f"the folder {parent}"):
+            # Between its making and its locking a folder looks abandoned; nobody may look then.
+            root = Path(tempfile.mkdtemp(prefix="b", suffix="x", dir=parent))
+            stack.enter_context(exclusive(root / _LOCK, what=f"the folder {root}"))
+        try:
+            yield root
+        finally:
+            _try_to_remove(root, runner)
+
+
+def remove_abandoned(parent: Path, runner: CommandRunner) -> None:
+    """Delete the folders whose makers no longer run."""
+    with exclusive(_lock_of(parent), what=f"the folder {parent}"):
+        abandoned = [folder for folder in parent.iterdir() if not _in_use(folder)]
+        for folder in abandoned:
+            log.info("removing what was left by a process that did not end by itself: %s", folder)
+            _try_to_remove(folder, runner)
+
+
+def remove(folder: Path, runner: CommandRunner) -> None:
+    """Delete a folder, also where its files belong to subordinate ids."""
+    if remove_tree(folder):
+        return
+    ids = SubordinateIds.of_current_user()
+    with UserNamespace(runner, ids=ids if ids.usable else None, own_pids=False) as namespace:
+        namespace.remove_tree(folder)
+
+
+def _lock_of(parent: Path) -> Path:
+    return parent.with_name(f"{parent.name}.lock")
+
+
+def _try_to_remove(folder: Path, runner: CommandRunner) -> None:
+    """What stays is in nobody's way: the next one tries again."""
+    try:
+        remove(folder, runner)
+    except Error as error:
+        log.warning("%s could not be removed: %s", folder, error)
+
+
+def _in_use(folder: Path) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        lock = FileLock.take(folder / _LOCK)
+    except FileNotFoundError:  # its maker has ended just now and removes it itself
+        return False
+    except PermissionError:  # not ours
+        return True
+    if lock is None:
+        return True
+    lock.release()
+    return False
