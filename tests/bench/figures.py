@@ -31,7 +31,7 @@ class Figure:
 
     def row(self) -> tuple[str, ...]:
         """The figure as a line of a table."""
-        limit = "" if self.limit is None else f"≤ {self.limit:g} {self.unit}"
+        limit = "" if self.limit is None else f"≤ {self.limit:.3g} {self.unit}"
         return (self.name, f"{self.value:.3f} {self.unit}", limit, self.verdict)
 
 

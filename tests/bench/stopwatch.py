@@ -2,7 +2,8 @@
 lifecycle's programs ran in their containers.
 
 The lifecycle's processes are watched through /proc, so nothing of the product takes part, and
-every runtime is measured alike. While one of them runs, a process descriptor tells its end and
+every runtime is measured alike. Only descendants of the command count, because other builds may run
+on the machine. While one of them runs, a process descriptor tells its end and
 nothing is polled; between them the process table is read every 2 ms. A start is taken as the
 middle between two readings.
 """
@@ -56,8 +57,6 @@ def run_timed(
     """Run to the end. Raises RunFailed with what the command said."""
     watch = _LifecycleWatch() if watch_lifecycle else None
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        if watch is not None:
-            watch.start()
         started = time.monotonic()
         process = subprocess.Popen(
             list(argv),
@@ -67,6 +66,8 @@ def run_timed(
             stdout=out,
             stderr=err,
         )
+        if watch is not None:
+            watch.start(process.pid)
         try:
             peak = _await(process.pid)
             process.wait()
@@ -113,10 +114,13 @@ class _LifecycleWatch:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._old = set(_pids())
+        self._root = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def start(self) -> None:
+    def start(self, root: int) -> None:
+        """Watch the descendants of a process."""
+        self._root = root
         self._thread.start()
 
     def finish(self) -> None:
@@ -142,11 +146,18 @@ class _LifecycleWatch:
             if pid in self._old:
                 continue
             program = _program(pid)
-            if program.startswith(_LIFECYCLE):
-                phase = _PHASES.get(program.removeprefix(_LIFECYCLE).decode())
-                if phase is not None:
-                    return pid, phase
+            if not program.startswith(_LIFECYCLE):
+                continue
+            phase = _PHASES.get(program.removeprefix(_LIFECYCLE).decode())
+            if phase is not None and self._ours(pid):
+                return pid, phase
+            self._old.add(pid)
         return None
+
+    def _ours(self, pid: int) -> bool:
+        while pid > 1 and pid != self._root:
+            pid = _parent(pid)
+        return pid == self._root
 
     def _end_of(self, pid: int) -> float:
         try:
@@ -164,6 +175,14 @@ class _LifecycleWatch:
 
 def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 (quick)
+
+
+def _parent(pid: int) -> int:
+    try:
+        status = Path("/proc", str(pid), "stat").read_text(errors="replace")
+    except OSError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
 
 
 def _program(pid: int) -> bytes:

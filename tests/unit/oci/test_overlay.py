@@ -50,3 +50,13 @@ def test_what_lies_below_a_hidden_folder_is_hidden_with_it(lower: Path, tmp_path
 def test_a_path_that_leads_out_is_refused(lower: Path, tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
         hide(lower, tmp_path, path)
+
+
+def test_many_hidden_files_share_one_inode(lower: Path, tmp_path: Path) -> None:
+    names = [f"a/{number}" for number in range(20)]
+    for name in names:
+        (lower / name).touch()
+    upper = hide(lower, tmp_path, *names)
+    status = [(upper / name).lstat() for name in names]
+    assert {stat.S_ISCHR(s.st_mode) and s.st_rdev == 0 for s in status} == {True}
+    assert len({s.st_ino for s in status}) == 1
