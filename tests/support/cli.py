@@ -186,6 +186,9 @@ class Running:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"no end within {seconds:g} s:\n{self.stderr[-4000:]}") from None
+        except BaseException:  # Ctrl-C of the tests
+            self.kill()
+            raise
         finally:
             for reader in self._readers:
                 reader.join(timeout=10.0)
