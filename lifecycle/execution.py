@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from lifecycle.build_log import BuildLog
 from lifecycle.commands import PhaseCommand, phase_command
+from lifecycle.disk_watch import DISK_HINT, DiskWatch
 from lifecycle.errors import PhaseError
 from lifecycle.inputs import LifecycleInputs
 from lifecycle.phase import Phase
@@ -35,7 +36,6 @@ PhaseLineSink = Callable[[PhaseLine], None]
 
 _KEPT_LINES = 40
 _DISK_FULL = "no space left on device"
-_DISK_HINT = "free some space, for example with: locald cache clear"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -61,6 +61,7 @@ class Execution:
     image_env: Mapping[str, str]
     proxy_env: Mapping[str, str]
     network: Network
+    disk_watch: DiskWatch | None = None
 
     def spec(self, phase: Phase) -> ContainerSpec:
         """The container of a phase."""
@@ -78,6 +79,7 @@ class Execution:
             network=self.network if phase.runs_buildpacks else Network.NONE,
             read_only_root=not phase.runs_buildpacks,
             hostname="locald",
+            watch=self.disk_watch,
         )
 
     def run(self, phase: Phase, sandbox: Sandbox, on_line: PhaseLineSink) -> PhaseOutcome:
@@ -106,14 +108,14 @@ def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...], buildpack: st
     errors = [line for line in lines if line.startswith("ERROR: ")]
     full = any(_DISK_FULL in line.lower() for line in lines)
     if full and not phase.runs_buildpacks:
-        return StorageError(f"{phase}: the disk is full", details=errors[-3:], hint=_DISK_HINT)
+        return StorageError(f"{phase}: the disk is full", details=errors[-3:], hint=DISK_HINT)
     if phase is Phase.BUILD and buildpack:
         return PhaseError(
             phase,
             exit_code,
             subject=f"the buildpack {buildpack} failed",
             details=errors[-3:],
-            hint=f"the disk is full: {_DISK_HINT}" if full else "its output stands above",
+            hint=f"the disk is full: {DISK_HINT}" if full else "its output stands above",
         )
     if phase is Phase.DETECT and exit_code in (20, 21):
         return PhaseError(

@@ -32,6 +32,7 @@ from oci.output_lines import Stream as Stream
 log = logging.getLogger(__name__)
 
 STOP_GRACE_SECONDS = 10.0
+_WATCH_SECONDS = 1.0
 
 # Those that run. When we end while a thread still awaits one, it must not outlive us.
 _running: set[subprocess.Popen[bytes]] = set()
@@ -44,6 +45,7 @@ class Command:
     stop_grace_seconds: between SIGTERM and SIGKILL when we are interrupted; 0 kills at once.
     dies_with_us: the kernel kills it when the thread that started it ends, even by SIGKILL. For
         long work outside of any namespace of ours, which has a lifeline.
+    watch: called about once a second while the command runs; what it raises stops the command.
     """
 
     argv: tuple[str, ...]
@@ -54,6 +56,7 @@ class Command:
     pass_fds: tuple[int, ...] = ()
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     dies_with_us: bool = False
+    watch: Callable[[], None] | None = None
 
     def __str__(self) -> str:
         """The command as a person could paste it."""
@@ -273,7 +276,7 @@ def _pump(
     if process.stdin is not None and command.stdin is not None:
         _feed_stdin(process.stdin, command.stdin)
     deadline = None if command.timeout_seconds is None else started + command.timeout_seconds
-    if _read_to_end(process, collector, deadline):
+    if _read_to_end(process, collector, deadline, command.watch):
         with suppress(subprocess.TimeoutExpired):
             # A child may close its outputs long before it ends.
             process.wait(timeout=_remaining(deadline))
@@ -288,7 +291,10 @@ def _remaining(deadline: float | None) -> float | None:
 
 
 def _read_to_end(
-    process: subprocess.Popen[bytes], collector: OutputCollector, deadline: float | None
+    process: subprocess.Popen[bytes],
+    collector: OutputCollector,
+    deadline: float | None,
+    watch: Callable[[], None] | None = None,
 ) -> bool:
     """Read until every holder of the pipes has closed them; False when time ran out first."""
     with selectors.DefaultSelector() as selector:
@@ -299,6 +305,9 @@ def _read_to_end(
             remaining = _remaining(deadline)
             if remaining == 0:
                 return False
+            if watch is not None:
+                watch()
+                remaining = min(_WATCH_SECONDS, remaining or _WATCH_SECONDS)
             for key, _ in selector.select(remaining):
                 data = os.read(key.fd, 1 << 16)
                 if data:

@@ -165,6 +165,7 @@ class BubblewrapSandbox:
                     stdin=b"".join(os.fsencode(word) + b"\0" for word in words),
                     pass_fds=(seccomp_fd, status_file.fileno()),
                     stop_grace_seconds=spec.stop_grace_seconds,
+                    watch=spec.watch,
                 )
             )
         try:

@@ -226,6 +226,7 @@ class PodmanSandbox:
             argv=argv,
             env={**values, **self._own_env()},
             stop_grace_seconds=spec.stop_grace_seconds,
+            watch=spec.watch,
         )
 
     def _safe(self, path: Path) -> Path:

@@ -149,7 +149,11 @@ class RuncSandbox:
         (files.folder / "config.json").write_text(json.dumps(config))
         argv = run_argv(state=self._state, container=files.folder, name=spec.name)
         command = self._runner.begin(
-            Command(argv=self._namespace.argv(*argv), stop_grace_seconds=spec.stop_grace_seconds)
+            Command(
+                argv=self._namespace.argv(*argv),
+                stop_grace_seconds=spec.stop_grace_seconds,
+                watch=spec.watch,
+            )
         )
         return _Started(spec=spec, folder=files.folder, command=command, gate=gate)
 

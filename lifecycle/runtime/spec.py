@@ -1,6 +1,6 @@
 """What a container runtime is asked for. Pure data, the same for runc, podman and bubblewrap."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -72,6 +72,7 @@ class ContainerSpec:
         its own, so that it is never written and no other container sees a change.
     env: the whole environment; nothing is inherited from this process or the image.
     user, group: ids inside the container; `rootfs` was unpacked with the id map of these.
+    watch: called about once a second while the container runs; what it raises ends it.
     stop_grace_seconds: between SIGTERM and SIGKILL when we are interrupted; 0 kills at once.
     """
 
@@ -90,6 +91,7 @@ class ContainerSpec:
     stop_grace_seconds: float = 0.0
     hostname: str = "locald"
     rlimits: Mapping[str, int] = field(default_factory=dict)
+    watch: Callable[[], None] | None = None
 
     @property
     def targets(self) -> frozenset[PurePosixPath]:

@@ -19,6 +19,7 @@ from lifecycle.app_image import reusable
 from lifecycle.builder import BuilderImage
 from lifecycle.ca_bundle import builder_bundle, host_bundle, variables, write_joined
 from lifecycle.caches import BuildCache
+from lifecycle.disk_watch import DiskWatch
 from lifecycle.documents import (
     SourceMetadata,
     read_group,
@@ -122,7 +123,8 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         cache.prepare()
         if request.clear_cache:
             cache.clear()
-        root = stack.enter_context(
+        workshop = stack.enter_context(ExitStack())
+        root = workshop.enter_context(
             scratch_folder(tools.paths.ensure(tools.paths.work), tools.runner)
         )
         with clock.step("prepare"):
@@ -137,18 +139,24 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
             image_env=acquired.builder_image.env,
             proxy_env={n: os.environ[n] for n in _PROXY_VARIABLES if os.environ.get(n)},
             network=request.network,
+            disk_watch=DiskWatch((root, cache.root)),
         )
         with clock.step("sandbox"):
-            sandbox = stack.enter_context(acquired.selection.runtime.open(workspace.sandbox))
+            sandbox = workshop.enter_context(acquired.selection.runtime.open(workspace.sandbox))
         outcomes = _execute(execution, sandbox, observer)
         with clock.step("keep"):
             image, new_layers = _keep(request, tools, acquired, workspace)
         buildpacks = tuple(f"{b.id}@{b.version}" for b in read_group(workspace.layers).group)
+        # The store has the image: containers and folders go while it is delivered.
+        clearing = _Background(workshop.close, needed=True)
+        stack.callback(clearing.wait)
         with clock.step("deliver"):
             base.join()
             for target in targets:
                 observer.step(f"Delivering to {target}")
                 deliver(image, target, platform=request.platform, skopeo=tools.skopeo)
+        with clock.step("clear"):
+            clearing.join()
     return BuildResult(
         names=request.names,
         image=image,
@@ -334,7 +342,7 @@ def _keep(
 
 
 class _Background:
-    """A piece of work beside the phases; `join` waits for it and raises what it raised."""
+    """A piece of work beside the phases or the delivery."""
 
     def __init__(self, work: Callable[[], None], *, needed: bool) -> None:
         self._error: BaseException | None = None
@@ -344,9 +352,14 @@ class _Background:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
-    def join(self) -> None:
+    def wait(self) -> None:
+        """Until it has ended, however that was."""
         if self._thread is not None:
             self._thread.join()
+
+    def join(self) -> None:
+        """Until it has ended; raises what it raised."""
+        self.wait()
         if self._error is not None:
             raise self._error
 

@@ -196,10 +196,6 @@ def test_a_full_disk_under_the_work_folder(
     assert installation.build(app, buildpack=big).digest == first.digest
 
 
-@pytest.mark.xfail(
-    reason="the lifecycle's exporter 0.21.14 sometimes waits for ever when its disk is full",
-    strict=False,
-)
 @pytest.mark.parametrize("size", ["45m", "75m"])
 def test_a_full_disk_under_the_exporter(
     installation: Installation, app: Path, big: BuildpackFolder, size: str

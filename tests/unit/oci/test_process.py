@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oci.errors import BusyError, CommandError, HostError, Interrupted
+from oci.errors import BusyError, CommandError, HostError, Interrupted, StorageError
 from oci.process import Command, CommandRunner, Stream
 from tests.support.waiting import process_runs, wait_until
 
@@ -330,3 +330,24 @@ def test_a_child_that_a_thread_awaits_ends_with_us(runner: CommandRunner) -> Non
     assert process_runs(pid)
     parent.close()
     assert wait_until(lambda: not process_runs(pid))
+
+
+def test_what_a_watch_raises_stops_the_command() -> None:
+    started = time.monotonic()
+
+    def watch() -> None:
+        if time.monotonic() - started > 0.1:
+            raise StorageError("enough")
+
+    with pytest.raises(StorageError, match="enough"):
+        CommandRunner().run(Command(argv=("sleep", "60"), watch=watch))
+    assert time.monotonic() - started < 30
+
+
+def test_a_watch_that_is_content_lets_the_command_end() -> None:
+    seen: list[float] = []
+    result = CommandRunner().run(
+        Command(argv=("sh", "-c", "sleep 0.1; echo done"), watch=lambda: seen.append(0))
+    )
+    assert result.text == "done\n"
+    assert seen
