@@ -39,7 +39,7 @@ from lifecycle.runtime.spec import Mount, Sandbox
 from lifecycle.workspace import Workspace
 from locald.build.acquire import acquire_builder, acquire_run_image
 from locald.build.added_buildpacks import AddedBuildpacks, add_buildpacks
-from locald.build.deliver import deliver, destinations
+from locald.build.deliver import SLOW_STORAGE_NOTE, deliver, destinations, slow_storage
 from locald.build.observer import BuildObserver
 from locald.build.report import BuildResult
 from locald.build.source_metadata import source_metadata
@@ -154,7 +154,10 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
             base.join()
             for target in targets:
                 observer.step(f"Delivering to {target}")
+                started = time.monotonic()
                 deliver(image, target, platform=request.platform, skopeo=tools.skopeo)
+                if slow_storage(target, time.monotonic() - started):
+                    observer.note(SLOW_STORAGE_NOTE)
         with clock.step("clear"):
             clearing.join()
     return BuildResult(
@@ -323,6 +326,8 @@ def _execute(
         observer.phase_started(phase)
         outcome = execution.run(phase, sandbox, observer.phase_line)
         observer.phase_finished(outcome)
+        for note in outcome.notes:
+            observer.note(note)
         outcomes.append(outcome)
     return tuple(outcomes)
 
