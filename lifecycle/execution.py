@@ -36,15 +36,20 @@ PhaseLineSink = Callable[[PhaseLine], None]
 
 _KEPT_LINES = 40
 _DISK_FULL = "no space left on device"
+_CACHE_LOST = f"the cache could not be kept, its disk is full: {DISK_HINT}"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseOutcome:
-    """A phase that succeeded. `seconds` is wall time, the start of its container included."""
+    """A phase that succeeded. `seconds` is wall time, the start of its container included.
+
+    notes: what people should know all the same.
+    """
 
     phase: Phase
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +91,13 @@ class Execution:
         """Run a phase; raises PhaseError with its own exit code when it fails."""
         kept: deque[str] = deque(maxlen=_KEPT_LINES)
         log = BuildLog()
+        disk_full = False
 
         def receive(stream: Stream, text: str) -> None:
+            nonlocal disk_full
             plain = _COLOR.sub("", text)
             kept.append(plain)
+            disk_full = disk_full or _DISK_FULL in plain.lower()
             internal = phase is Phase.BUILD and not log.visible(plain)
             on_line(PhaseLine(phase=phase, stream=stream, text=text, internal=internal))
 
@@ -97,7 +105,13 @@ class Execution:
         exit_code = sandbox.run(self.spec(phase), on_line=receive)
         if exit_code != 0:
             raise _failure(phase, exit_code, tuple(kept), log.buildpack)
-        return PhaseOutcome(phase=phase, seconds=time.monotonic() - started)
+        # The lifecycle only warns when it cannot keep its cache; the image is whole.
+        lost_cache = disk_full and phase is Phase.EXPORT
+        return PhaseOutcome(
+            phase=phase,
+            seconds=time.monotonic() - started,
+            notes=(_CACHE_LOST,) if lost_cache else (),
+        )
 
     def _environment(self, command: PhaseCommand) -> dict[str, str]:
         proxies = self.proxy_env if command.phase.runs_buildpacks else {}

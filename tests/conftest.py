@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.fake_tools import FakeTools
 
@@ -13,6 +14,11 @@ UNPRIVILEGED = {
     "integration": "runs the real tools of this host",
     "e2e": "builds real applications with the real lifecycle through the command line",
 }
+
+
+# The work tree may be read-only for the user who tests.
+settings.register_profile("locald", database=None)
+settings.load_profile("locald")
 
 
 def pytest_configure(config: pytest.Config) -> None:

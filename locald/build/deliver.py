@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from oci.errors import StorageError
@@ -17,11 +17,11 @@ from oci.store import StoredImage
 _ARCHIVES = frozenset({Transport.OCI_ARCHIVE, Transport.DOCKER_ARCHIVE})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """One copy of the image that was made."""
-
-    location: ImageLocation
+SLOW_STORAGE_NOTE = (
+    "podman's storage uses the driver vfs, which copies every layer whole; overlay is many times "
+    'faster (driver = "overlay" in ~/.config/containers/storage.conf, before its first use)'
+)
+_SLOW_SECONDS = 1.0
 
 
 def destinations(
@@ -38,12 +38,23 @@ def destinations(
 
 def deliver(
     stored: StoredImage, target: ImageLocation, *, platform: Platform, skopeo: Skopeo
-) -> Delivery:
+) -> None:
     """Copy the image to one place; what is there is replaced when the copy is whole."""
     source = ImageLocation.layout(stored.layout.path, "latest")
     with _staged(target) as staged:
         skopeo.copy(source, staged, platform=platform)
-    return Delivery(location=target)
+
+
+def slow_storage(target: ImageLocation, seconds: float) -> bool:
+    """Did a delivery take long because of the driver that podman's storage has?
+
+    Debian's podman takes vfs for a new storage when nothing is configured.
+    """
+    if target.transport is not Transport.STORAGE or seconds < _SLOW_SECONDS:
+        return False
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+    storage = Path(data, "containers/storage")
+    return (storage / "vfs-layers").is_dir() and not (storage / "overlay-layers").is_dir()
 
 
 def _named(output: ImageLocation, name: Reference) -> ImageLocation:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from locald.build.deliver import deliver, destinations
+from locald.build.deliver import deliver, destinations, slow_storage
 from oci.errors import Error, StorageError
 from oci.location import ImageLocation
 from oci.platform import Platform
@@ -110,3 +110,28 @@ def test_a_missing_folder_is_told_with_a_remedy(image: StoredImage, tmp_path: Pa
     ) as caught:
         send(image, "oci:gone/out", tmp_path)
     assert caught.value.hint == f"make it: mkdir -p {tmp_path}/gone"
+
+
+@pytest.mark.parametrize(
+    ("made", "seconds", "slow"),
+    [
+        (("vfs-layers",), 3.0, True),
+        (("vfs-layers",), 0.2, False),
+        (("vfs-layers", "overlay-layers"), 3.0, False),
+        (("overlay-layers",), 3.0, False),
+        ((), 3.0, False),
+    ],
+)
+def test_a_slow_delivery_to_a_vfs_storage_is_explained(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made: tuple[str, ...],
+    seconds: float,
+    slow: bool,
+) -> None:
+    for name in made:
+        (tmp_path / "containers/storage" / name).mkdir(parents=True)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    storage = ImageLocation.storage(Reference.parse("localhost/app"))
+    assert slow_storage(storage, seconds) is slow
+    assert not slow_storage(ImageLocation.layout(tmp_path), seconds)

@@ -1,6 +1,5 @@
 """The form for people."""
 
-
 import msgspec
 import pytest
 
