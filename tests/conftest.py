@@ -1,6 +1,8 @@
 """Fixtures and rules for all tests. Helpers that tests import are in tests/support."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,13 @@ def fake_tools(
     tools = FakeTools(tmp_path_factory.mktemp("fake-tools"))
     monkeypatch.setenv("PATH", str(tools.bin), prepend=os.pathsep)
     return tools
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    """The command line sends log records to its console; one test's console is not another's."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
