@@ -28,7 +28,7 @@ from tests.bench.storage import (
     RUN_IN_STORAGE,
     load_bases,
     podman_socket,
-    prune,
+    remove_other_images,
 )
 
 _DOCKERFILES = Path(__file__).parent / "dockerfiles"
@@ -85,6 +85,7 @@ def _run(place: Place, names: Sequence[str], runs: int) -> None:
     pack = pack_program(place, runner)
     _tell("base images into podman's storage")
     load_bases(place, runner)
+    remove_other_images(place, runner)
     figures: list[Figure] = []
     measured: dict[str, dict[str, Seconds]] = {}
     try:
@@ -98,7 +99,7 @@ def _run(place: Place, names: Sequence[str], runs: int) -> None:
                 measured[name] = _race(peers, runs=runs)
                 figures += _compare(name, measured[name])
     finally:
-        prune(place, runner)
+        remove_other_images(place, runner)
     print_figures("Against the goals (locald ÷ peer, changed line; medians of pairs)", figures)
     document: dict[str, Any] = {"pack": VERSION, "samples": measured}
     path = write_results("peers", document, figures)

@@ -41,8 +41,12 @@ def load_bases(place: Place, runner: CommandRunner) -> None:
         known.write_text(str(image.digest))
 
 
-def prune(place: Place, runner: CommandRunner) -> None:
-    """Delete the images that lost their names to newer ones."""
+def remove_other_images(place: Place, runner: CommandRunner) -> None:
+    """Leave the base images only: podman looks for cached layers among all images."""
+    listed = runner.run(_podman(place, "image", "list", "--format", "{{.Repository}}:{{.Tag}}"))
+    names = {line for line in listed.text.split() if "<none>" not in line} - set(_BASES)
+    if names:
+        runner.run(_podman(place, "image", "rm", "--force", *sorted(names)), check=False)
     runner.run(_podman(place, "image", "prune", "--force"), check=False)
 
 
