@@ -8,10 +8,8 @@ deliver   copies to where the user wants them
 """
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +37,8 @@ from lifecycle.runtime.spec import Mount, Sandbox
 from lifecycle.workspace import Workspace
 from locald.build.acquire import acquire_builder, acquire_run_image
 from locald.build.added_buildpacks import AddedBuildpacks, add_buildpacks
+from locald.build.background import Background
+from locald.build.clock import Clock
 from locald.build.deliver import SLOW_STORAGE_NOTE, deliver, destinations, slow_storage
 from locald.build.observer import BuildObserver
 from locald.build.report import BuildResult
@@ -86,33 +86,14 @@ class _Acquired:
     previous: StoredImage | None
 
 
-class _Clock:
-    """Times the platform's own steps, for the report."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
-
-    def total(self) -> float:
-        return time.monotonic() - self.started
-
-
 def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> BuildResult:
     """Build one image. Raises `oci.errors.Error`; nothing half-made stays visible."""
-    clock = _Clock()
+    clock = Clock()
     targets = destinations(request.outputs, request.names)
     with ExitStack() as stack:
         with clock.step("acquire"):
             acquired = _acquire(request, tools, observer)
-        base = _Background(
+        base = Background(
             lambda: tools.store.complete(acquired.run_image, request.platform),
             needed=bool(targets) and not acquired.run_image.complete,
         )
@@ -130,11 +111,10 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         with clock.step("prepare"):
             added = add_buildpacks(request.buildpacks, acquired.builder_image, root / "buildpacks")
             workspace = _workspace(request, acquired, cache, root, added, observer)
-            inputs = _prepare(request, tools, acquired, workspace, added)
         execution = Execution(
             name=f"locald-{root.name}",
             rootfs=acquired.rootfs,
-            inputs=inputs,
+            inputs=_inputs(request, acquired, workspace, added),
             workspace=workspace,
             image_env=acquired.builder_image.env,
             proxy_env={n: os.environ[n] for n in _PROXY_VARIABLES if os.environ.get(n)},
@@ -143,12 +123,17 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         )
         with clock.step("sandbox"):
             sandbox = workshop.enter_context(acquired.selection.runtime.open(workspace.sandbox))
+        for phase in Phase:
+            # Containers are made ready while other things go on; each starts in its turn.
+            sandbox.prepare(execution.spec(phase))
+        with clock.step("prepare"):
+            _write_documents(request, tools, acquired, workspace, added)
         outcomes = _execute(execution, sandbox, observer)
         with clock.step("keep"):
             image, new_layers = _keep(request, tools, acquired, workspace)
         buildpacks = tuple(f"{b.id}@{b.version}" for b in read_group(workspace.layers).group)
         # The store has the image: containers and folders go while it is delivered.
-        clearing = _Background(workshop.close, needed=True)
+        clearing = Background(workshop.close, needed=True)
         stack.callback(clearing.wait)
         with clock.step("deliver"):
             base.join()
@@ -284,23 +269,9 @@ def _workspace(
     return workspace
 
 
-def _prepare(
-    request: BuildRequest,
-    tools: Tools,
-    acquired: _Acquired,
-    workspace: Workspace,
-    added: AddedBuildpacks,
+def _inputs(
+    request: BuildRequest, acquired: _Acquired, workspace: Workspace, added: AddedBuildpacks
 ) -> LifecycleInputs:
-    """Write what the phases read; returns what they are told."""
-    place_run_image(workspace.layout, RUN_IMAGE, acquired.run_image)
-    if acquired.previous is not None:
-        place_previous_image(workspace.layout, acquired.previous)
-    (_, mirrors), *others = run_toml_images(acquired.builder_image, acquired.run_image_name)
-    write_run_toml(workspace.layers / "run.toml", ((RUN_IMAGE, mirrors), *others))
-    if added.order:
-        write_order_toml(workspace.layers / "order.toml", added.order)
-    source: SourceMetadata = source_metadata(request.app_dir, request.metadata, tools.runner)
-    write_project_metadata(workspace.layers / "project-metadata.toml", source)
     return LifecycleInputs(
         api=acquired.api,
         paths=workspace.paths,
@@ -315,13 +286,29 @@ def _prepare(
     )
 
 
+def _write_documents(
+    request: BuildRequest,
+    tools: Tools,
+    acquired: _Acquired,
+    workspace: Workspace,
+    added: AddedBuildpacks,
+) -> None:
+    """What the phases read: images without their layers, run.toml, order.toml, …"""
+    place_run_image(workspace.layout, RUN_IMAGE, acquired.run_image)
+    if acquired.previous is not None:
+        place_previous_image(workspace.layout, acquired.previous)
+    (_, mirrors), *others = run_toml_images(acquired.builder_image, acquired.run_image_name)
+    write_run_toml(workspace.layers / "run.toml", ((RUN_IMAGE, mirrors), *others))
+    if added.order:
+        write_order_toml(workspace.layers / "order.toml", added.order)
+    source: SourceMetadata = source_metadata(request.app_dir, request.metadata, tools.runner)
+    write_project_metadata(workspace.layers / "project-metadata.toml", source)
+
+
 def _execute(
     execution: Execution, sandbox: Sandbox, observer: BuildObserver
 ) -> tuple[PhaseOutcome, ...]:
     outcomes = []
-    for phase in Phase:
-        # Containers are made ready while earlier ones run; each still starts in its turn.
-        sandbox.prepare(execution.spec(phase))
     for phase in Phase:
         observer.phase_started(phase)
         outcome = execution.run(phase, sandbox, observer.phase_line)
@@ -344,32 +331,3 @@ def _keep(
     )
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
     return tools.store.commit(layout, request.names, request.platform), new_layers
-
-
-class _Background:
-    """A piece of work beside the phases or the delivery."""
-
-    def __init__(self, work: Callable[[], None], *, needed: bool) -> None:
-        self._error: BaseException | None = None
-        self._work = work
-        self._thread: threading.Thread | None = None
-        if needed:
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-
-    def wait(self) -> None:
-        """Until it has ended, however that was."""
-        if self._thread is not None:
-            self._thread.join()
-
-    def join(self) -> None:
-        """Until it has ended; raises what it raised."""
-        self.wait()
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
-            self._error = error

@@ -1,0 +1,33 @@
+"""Work beside the phases, or beside the delivery."""
+
+import threading
+from collections.abc import Callable
+
+
+class Background:
+    """One piece of work in a thread of its own. `needed` False: there is nothing to do."""
+
+    def __init__(self, work: Callable[[], None], *, needed: bool) -> None:
+        self._error: BaseException | None = None
+        self._work = work
+        self._thread: threading.Thread | None = None
+        if needed:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Until it has ended, however that was."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def join(self) -> None:
+        """Until it has ended; raises what it raised."""
+        self.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
+            self._error = error
