@@ -135,6 +135,11 @@ class ImageStore:
             source_digest=source_digest,
         )
 
+    def platforms(self, reference: Reference) -> tuple[str, ...]:
+        """For which platforms a name means an image here: `linux/amd64`, …"""
+        folder = self._ref_path(reference.with_default_tag(), Platform("", "")).parent
+        return tuple(sorted(path.stem.replace("-", "/") for path in folder.glob("*.json")))
+
     def fetch(
         self, source: ImageLocation, platform: Platform, *, reference: Reference | None
     ) -> StoredImage:

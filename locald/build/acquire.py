@@ -28,7 +28,7 @@ def acquire_builder(
     found = _in_store(store, source, platform, policy)
     if found is not None and found.complete:
         return found
-    _refuse_unfetchable(source, policy, kind="builder")
+    _refuse_unfetchable(store, source, platform, policy, kind="builder")
     observer.step(f"Fetching the builder {source.familiar}")
     return store.fetch(ImageLocation.registry(source), platform, reference=source)
 
@@ -56,7 +56,7 @@ def acquire_run_image(
     failure: Error | None = None
     for name in names:
         try:
-            _refuse_unfetchable(name, policy, kind="run image")
+            _refuse_unfetchable(store, name, platform, policy, kind="run image")
             observer.step(f"Looking up the run image {name.familiar}")
             location = ImageLocation.registry(name)
             return name, store.fetch_sparse(location, platform, reference=name)
@@ -86,8 +86,16 @@ def _in_store(
     return store.find(reference, platform)
 
 
-def _refuse_unfetchable(reference: Reference, policy: PullPolicy, *, kind: str) -> None:
+def _refuse_unfetchable(
+    store: ImageStore, reference: Reference, platform: Platform, policy: PullPolicy, *, kind: str
+) -> None:
     if reference.registry == LOCALHOST:
+        others = store.platforms(reference)
+        if others and str(platform) not in others:
+            raise ImageError(
+                f"the {kind} {reference} is here for {', '.join(others)}, not for {platform}",
+                hint="choose another one, or another --platform",
+            )
         raise ImageError(
             f"the {kind} {reference} is not in the store, and no registry has it",
             hint="`locald builder create --embedded` makes a builder and its run image here",

@@ -125,3 +125,11 @@ def test_an_image_from_a_place_without_names_gets_one(text: str, name: str) -> N
     found = name_of(ImageLocation.parse(text, relative_to=Path("/")))
     assert str(found) == name
     assert Reference.parse(str(found)) == found
+
+
+def test_a_builder_of_another_platform_says_which_it_has(store: ImageStore, tmp_path: Path) -> None:
+    name = Reference.parse("localhost/acme/builder:1")
+    keep(store, tmp_path / "made", name)
+    other = Platform("linux", "s390x")
+    with pytest.raises(ImageError, match=f"is here for {HOST}, not for linux/s390x"):
+        acquire_builder(store, name, other, PullPolicy.IF_NOT_PRESENT, OBSERVER)
