@@ -10,7 +10,8 @@ Source: archive/tar of Go 1.19 (Reader.next, mergePAX), tarfile of Python 3.11.
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import IO, Self
+from platform import python_version
+from typing import IO, Any
 
 from oci.errors import ImageError
 
@@ -49,30 +50,37 @@ class TarHeaders:
             self.end = archive.offset
 
 
+# The method that reads every header; the security releases of 2026 renamed it.
+_READER = "_frombuf" if hasattr(tarfile.TarInfo, "_frombuf") else "frombuf"
+
+
 def _recording_tarinfo(chain: list[bytes]) -> type[tarfile.TarInfo]:
     """A TarInfo that notes the type of every header and takes no unreadable one for the end."""
+    read = getattr(tarfile.TarInfo, _READER).__func__
 
-    class RecordingTarInfo(tarfile.TarInfo):
-        @classmethod
-        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-            try:
-                info = super().frombuf(buf, encoding, errors)
-            except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
-                raise
-            except tarfile.HeaderError as error:
-                raise ImageError(f"a layer has a header that cannot be read: {error}") from error
-            kind = bytes(buf[156:157])
-            if info.size < 0 or (kind in _EXTENSIONS and info.size > _MAX_EXTENSION_BYTES):
-                raise ImageError(f"a layer has a header with a size of {info.size} bytes")
-            chain.append(kind)
-            if len(chain) > 8:
-                raise ImageError("a layer has too many headers before one entry")
-            return info
+    def recorded(
+        cls: type[tarfile.TarInfo], buf: bytes | bytearray, *arguments: Any, **options: Any
+    ) -> tarfile.TarInfo:
+        try:
+            info: tarfile.TarInfo = read(cls, buf, *arguments, **options)
+        except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise ImageError(f"a layer has a header that cannot be read: {error}") from error
+        kind = bytes(buf[156:157])
+        if info.size < 0 or (kind in _EXTENSIONS and info.size > _MAX_EXTENSION_BYTES):
+            raise ImageError(f"a layer has a header with a size of {info.size} bytes")
+        chain.append(kind)
+        if len(chain) > 8:
+            raise ImageError("a layer has too many headers before one entry")
+        return info
 
-    return RecordingTarInfo
+    return type("RecordingTarInfo", (tarfile.TarInfo,), {_READER: classmethod(recorded)})
 
 
 def _check_chain(chain: list[bytes]) -> None:
+    if not chain:  # never believe an archive whose headers were not seen
+        raise ImageError(f"tarfile of Python {python_version()} cannot be watched: update locald")
     *extensions, own = (kind for kind in chain if kind != _GLOBAL)
     if tuple(extensions) not in _CHAINS or (extensions and own == tarfile.AREGTYPE):
         raise ImageError("a layer has an entry with extensions that contradict each other")
