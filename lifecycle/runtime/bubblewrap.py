@@ -52,7 +52,8 @@ def options(
         *(("--unshare-net",) if spec.network is Network.NONE else ()),
         "--as-pid-1", "--die-with-parent", "--new-session",
         "--cap-drop", "ALL",
-        "--hostname", spec.hostname,
+        # Inside a container its system call filter mostly forbids it, and only the name is lost.
+        *(("--hostname", spec.hostname) if own_proc else ()),
         "--clearenv",
         *(word for name, value in spec.env.items() for word in ("--setenv", name, value)),
         "--bind", str(files.rootfs), "/",

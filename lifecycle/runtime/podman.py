@@ -239,7 +239,12 @@ class PodmanSandbox:
         return link
 
     def _own_env(self) -> dict[str, str]:
-        env = {"CONTAINERS_CONF": str(self._state.containers_conf)}
+        env = {
+            "CONTAINERS_CONF": str(self._state.containers_conf),
+            # Podman would ask the session bus for a cgroup of systemd's, which we do not use, and
+            # wait for ever for one that does not answer.
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self._state.folder}/no-bus",
+        }
         if not _is_own_folder(os.environ.get("XDG_RUNTIME_DIR", "")):
             # As `su` leaves it; without one podman finds a place of its own.
             env["XDG_RUNTIME_DIR"] = ""
