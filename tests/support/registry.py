@@ -76,6 +76,6 @@ def serve_registry(folder: Path) -> Iterator[Registry]:
 def registry(tmp_path: Path) -> Iterator[Registry]:
     """An empty registry of this test's own. Import it into the test's module to use it."""
     if shutil.which("docker-registry") is None:
-        pytest.skip("needs docker-registry (Debian: docker-registry)")
+        pytest.fail("docker-registry is not installed (Debian: docker-registry)")
     with serve_registry(tmp_path / "registry") as running:
         yield running

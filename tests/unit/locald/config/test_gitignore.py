@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 import subprocess
 import time
 import warnings
@@ -12,8 +11,6 @@ from hypothesis import strategies as st
 
 from locald.config.gitignore import PatternList
 from locald.config.ignore import SourceRules, scan_source
-
-needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +135,6 @@ _LINES = st.builds(
 )
 
 
-@needs_git
 @settings(max_examples=100, deadline=None)
 @given(lines=st.lists(_LINES, min_size=1, max_size=5))
 @example(lines=["a/**", "!a/b"])
