@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,7 @@ class Place:
         try:
             yield cls(paths=paths, kept=kept, work=work, runtime=runtime)
         finally:
+            _end_pause_process(runtime)
             _remove(work)
 
     @property
@@ -65,6 +67,16 @@ class Place:
             "CONTAINERS_STORAGE_CONF": str(self.kept / "storage.conf"),
             "CONTAINERS_CONF": str(self.kept / "containers.conf"),
         }
+
+
+def _end_pause_process(runtime: Path) -> None:
+    """podman leaves a process that holds its user namespace open; this one nobody needs."""
+    try:
+        pid = int((runtime / "libpod/tmp/pause.pid").read_text())
+        if Path("/proc", str(pid), "comm").read_text().startswith("podman"):
+            os.kill(pid, signal.SIGKILL)  # it blocks the others
+    except (OSError, ValueError):
+        return
 
 
 def _remove(folder: Path) -> None:
