@@ -162,7 +162,10 @@ def _extend(
     history = config.get("history") or []
     if sum(1 for entry in history if not entry.get("empty_layer")) != len(base.manifest.layers):
         # Absent, or at odds with the layers: tools refuse an image whose history does not fit.
-        history = [{"created_by": "the build image"} for _ in base.manifest.layers]
+        # podman's API reads `created` of every entry.
+        history = [
+            {"created": created, "created_by": "the build image"} for _ in base.manifest.layers
+        ]
     config["history"] = [
         *history,
         *({"created": created, "created_by": named.comment} for named in layers),
