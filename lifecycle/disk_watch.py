@@ -8,9 +8,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from oci.errors import StorageError
+from oci.errors import DISK_FULL_HINT, StorageError
 
-DISK_HINT = "free some space, for example with: locald cache clear"
 _FULL_BYTES = 1 << 20
 _PATIENCE_SECONDS = 15.0
 
@@ -34,7 +33,7 @@ class DiskWatch:
             self._full_since = now
         elif now - self._full_since >= self._patience_seconds:
             raise StorageError(
-                f"the disk of {full} is full, and nothing has come of waiting", hint=DISK_HINT
+                f"the disk of {full} is full, and nothing has come of waiting", hint=DISK_FULL_HINT
             )
 
 

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from lifecycle.build_log import BuildLog
 from lifecycle.commands import PhaseCommand, phase_command
-from lifecycle.disk_watch import DISK_HINT, DiskWatch
+from lifecycle.disk_watch import DiskWatch
 from lifecycle.errors import PhaseError
 from lifecycle.inputs import LifecycleInputs
 from lifecycle.phase import Phase
 from lifecycle.runtime.spec import ContainerSpec, Network, Sandbox
 from lifecycle.workspace import Workspace
-from oci.errors import Error, StorageError
+from oci.errors import DISK_FULL_HINT, Error, StorageError
 from oci.process import Stream
 
 
@@ -36,7 +36,7 @@ PhaseLineSink = Callable[[PhaseLine], None]
 
 _KEPT_LINES = 40
 _DISK_FULL = "no space left on device"
-_CACHE_LOST = f"the cache could not be kept, its disk is full: {DISK_HINT}"
+_CACHE_LOST = f"the cache could not be kept, its disk is full: {DISK_FULL_HINT}"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -122,14 +122,14 @@ def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...], buildpack: st
     errors = [line for line in lines if line.startswith("ERROR: ")]
     full = any(_DISK_FULL in line.lower() for line in lines)
     if full and not phase.runs_buildpacks:
-        return StorageError(f"{phase}: the disk is full", details=errors[-3:], hint=DISK_HINT)
+        return StorageError(f"{phase}: the disk is full", details=errors[-3:], hint=DISK_FULL_HINT)
     if phase is Phase.BUILD and buildpack:
         return PhaseError(
             phase,
             exit_code,
             subject=f"the buildpack {buildpack} failed",
             details=errors[-3:],
-            hint=f"the disk is full: {DISK_HINT}" if full else "its output stands above",
+            hint=f"the disk is full: {DISK_FULL_HINT}" if full else "its output stands above",
         )
     if phase is Phase.DETECT and exit_code in (20, 21):
         return PhaseError(

@@ -16,6 +16,8 @@ Raise with facts, catch once, in `locald.cli.app.main`.
 
 from collections.abc import Sequence
 
+DISK_FULL_HINT = "free some space, for example with: locald cache clear"
+
 
 class Error(Exception):
     """An expected failure, told in one message.

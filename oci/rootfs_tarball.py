@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oci.errors import CommandError, HostError
+from oci.errors import DISK_FULL_HINT, CommandError, HostError
 from oci.idmap import SubordinateIds
 from oci.layer_writer import CONSTANT_TIME
 from oci.process import Command, CommandRunner, LineSink, StartedCommand, missing_tool
@@ -126,7 +126,7 @@ def package_names(path: Path) -> tuple[str, ...]:
 def _explain(error: CommandError, rootfs: DebianRootfs) -> HostError:
     said = "\n".join(error.details)
     if "No space left" in said:
-        hint = "free some space, for example with: locald cache clear"
+        hint = DISK_FULL_HINT
     elif "Failed to fetch" in said or "Could not resolve" in said or "Unable to locate" in said:
         hint = "see that this host reaches its Debian mirror: sudo apt-get update"
     else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oci.digest import Digest
-from oci.errors import CommandError, Error, ImageError, RegistryError, StorageError
+from oci.errors import DISK_FULL_HINT, CommandError, Error, ImageError, RegistryError, StorageError
 from oci.image import (
     INDEX_TYPES,
     OCI_MANIFEST,
@@ -18,7 +18,6 @@ from oci.image import (
 from oci.location import ImageLocation, Transport
 from oci.platform import Platform
 from oci.process import Command, CommandRunner, LineSink
-from oci.reference import Reference
 
 # How often skopeo itself repeats a failed request.
 _RETRIES = 3
@@ -191,7 +190,7 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"no space left on device|disk quota exceeded",
         "the disk is full",
-        "free some space, for example with: locald cache clear",
+        DISK_FULL_HINT,
     ),
     (
         r"toomanyrequests|too many requests",
@@ -261,8 +260,3 @@ def _explain(error: CommandError, source: ImageLocation, target: ImageLocation |
     verb = f"copy {source} to {target}" if target is not None else f"read {source}"
     kind = RegistryError if registries else ImageError
     return kind(f"skopeo could not {verb}", details=error.details[-5:])
-
-
-def registry_location(reference: Reference) -> ImageLocation:
-    """Where skopeo finds a bare reference."""
-    return ImageLocation.registry(reference)

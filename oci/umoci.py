@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from oci.errors import CommandError, ImageError, StorageError
+from oci.errors import DISK_FULL_HINT, CommandError, ImageError, StorageError
 from oci.host_tools import find_tool, missing_tool
 from oci.idmap import IdMap
 from oci.layout import TAG
@@ -35,6 +35,6 @@ def unpack(layout: Path, bundle: Path, *, id_map: IdMap, namespace: UserNamespac
         if any("no space left on device" in line for line in error.details):
             raise StorageError(
                 f"the disk is full: {layout} cannot be unpacked below {bundle.parent}",
-                hint="free some space, for example with: locald cache clear",
+                hint=DISK_FULL_HINT,
             ) from error
         raise ImageError(f"umoci could not unpack {layout}", details=error.details[-5:]) from error

@@ -53,6 +53,11 @@ class UserNamespace:
             raise ContainerError("the user namespace is not open")
         return self._holder.pid
 
+    @property
+    def own_pids(self) -> bool:
+        """Does it have process ids, and with them a /proc, of its own?"""
+        return self._own_pids
+
     def __enter__(self) -> Self:
         self._holder = self._runner.start(Command(argv=_holder_argv(own_pids=self._own_pids)))
         try:

@@ -27,7 +27,7 @@ from lifecycle.runtime.spec import ContainerSpec, Mount, Network, RuntimeName
 from oci.errors import ContainerError, HostError
 from oci.idmap import IdMap
 from oci.process import Command, CommandResult, CommandRunner, LineSink, find_tool, missing_tool
-from oci.userns import UserNamespace
+from oci.userns import UserNamespace, user_namespace
 
 log = logging.getLogger(__name__)
 
@@ -104,16 +104,13 @@ class BubblewrapRuntime:
             raise missing_tool("bwrap")
         program = bpf_program(profile(), platform.machine())
         with ExitStack() as stack:
-            try:
-                namespace = stack.enter_context(UserNamespace(self._runner, ids=None))
-                own_proc = True
-            except HostError:
-                namespace = stack.enter_context(
-                    UserNamespace(self._runner, ids=None, own_pids=False)
-                )
-                own_proc = False
+            namespace = stack.enter_context(user_namespace(self._runner, ids=None))
             sandbox = BubblewrapSandbox(
-                self._runner, namespace, scratch, filter_program=program, own_proc=own_proc
+                self._runner,
+                namespace,
+                scratch,
+                filter_program=program,
+                own_proc=namespace.own_pids,
             )
             stack.callback(sandbox.close)
             yield sandbox

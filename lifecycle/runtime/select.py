@@ -16,7 +16,7 @@ from lifecycle.runtime.spec import ContainerRuntime, RuntimeName
 from oci.errors import CommandError, Error, HostError
 from oci.idmap import SubordinateIds
 from oci.process import CommandRunner, find_tool, missing_tool
-from oci.userns import UserNamespace
+from oci.userns import UserNamespace, user_namespace
 
 _WHOLE_MAP = ["0", "0", "4294967295"]
 
@@ -96,12 +96,8 @@ def _probe(name: RuntimeName, runner: CommandRunner) -> None:
             _subordinate_ids(name)
             _probe_podman(runner)
         case RuntimeName.BUBBLEWRAP:
-            try:
-                with UserNamespace(runner, ids=None):
-                    pass
-            except HostError:
-                with UserNamespace(runner, ids=None, own_pids=False):
-                    pass
+            with user_namespace(runner, ids=None):
+                pass
         case _:
             assert_never(name)
 

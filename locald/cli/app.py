@@ -18,7 +18,7 @@ import typer
 from locald import __version__
 from locald.cli.console import Console
 from locald.cli.state import State
-from oci.errors import Error, Interrupted, StorageError
+from oci.errors import DISK_FULL_HINT, Error, Interrupted, StorageError
 
 # Name → the module whose `register` adds it, in the order of the help. Only the command that
 # is asked for is imported, which keeps the start short.
@@ -142,7 +142,7 @@ def _disk_error(error: OSError) -> StorageError:
     where = f" ({error.filename})" if error.filename else ""
     hint = ""
     if error.errno in (28, 122):  # ENOSPC, EDQUOT
-        hint = "free some space, for example with: locald cache clear"
+        hint = DISK_FULL_HINT
     return StorageError(f"{error.strerror or error}{where}", hint=hint)
 
 

@@ -23,7 +23,6 @@ from oci.location import ImageLocation, is_location
 from oci.platform import Platform
 from oci.reference import LOCALHOST, Reference
 from oci.skopeo import Skopeo
-from oci.store import ImageStore
 
 builder_app = typer.Typer(
     name="builder", help="Make builder images, look into them.", no_args_is_help=True
@@ -102,7 +101,10 @@ def create_command(
         labels=_labels(label or []),
     )
     tools = BuilderTools(
-        runner=state.runner, store=_store(state), paths=state.paths, on_step=state.console.step
+        runner=state.runner,
+        store=state.tools().store,
+        paths=state.paths,
+        on_step=state.console.step,
     )
     created = create_builder(request, tools)
     if not created.made:
@@ -157,7 +159,7 @@ def _read(state: State, text: str, platform: Platform) -> tuple[BuilderImage, st
     else:
         for registry in (LOCALHOST, "docker.io"):
             reference = Reference.parse(text, default_registry=registry).with_default_tag()
-            found = _store(state).find(reference, platform)
+            found = state.tools().store.find(reference, platform)
             if found is not None:
                 return BuilderImage.from_config(found.config, origin=str(reference)), str(reference)
         reference = Reference.parse(text)
@@ -173,12 +175,6 @@ def _read(state: State, text: str, platform: Platform) -> tuple[BuilderImage, st
 
 def _print_human(console: Console, report: BuilderReport) -> None:
     console.document("\n".join(report.lines()))
-
-
-def _store(state: State) -> ImageStore:
-    return ImageStore(
-        state.paths.ensure(state.paths.store), Skopeo(state.runner), on_wait=state.console.note
-    )
 
 
 def _name(text: str) -> Reference:
