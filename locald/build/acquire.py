@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from lifecycle.builder import BuilderImage
 from lifecycle.run_image import candidates
 from locald.build.observer import BuildObserver
-from locald.config.request import ImageSource, PullPolicy, image_component
+from locald.config.image_component import image_component
+from locald.config.image_source import ImageSource
+from locald.config.pull_policy import PullPolicy
 from oci.errors import Error, ImageError, RegistryError
 from oci.location import ImageLocation, Transport
 from oci.platform import Platform

@@ -15,8 +15,6 @@ from pathlib import Path
 
 from lifecycle.app_image import reusable
 from lifecycle.builder import BuilderImage
-from lifecycle.ca_bundle import builder_bundle, host_bundle, variables, write_joined
-from lifecycle.caches import BuildCache
 from lifecycle.disk_watch import DiskWatch
 from lifecycle.documents import (
     SourceMetadata,
@@ -27,27 +25,27 @@ from lifecycle.documents import (
 )
 from lifecycle.execution import Execution, PhaseOutcome
 from lifecycle.export import put_right
-from lifecycle.inputs import RUN_IMAGE, LifecycleInputs, MountPaths
+from lifecycle.inputs import RUN_IMAGE, LifecycleInputs
 from lifecycle.layout_dir import exported_layout, place_previous_image, place_run_image
 from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi, negotiate
 from lifecycle.run_image import run_toml_images
 from lifecycle.runtime.select import Selection, select_runtime
-from lifecycle.runtime.spec import Mount, Sandbox
+from lifecycle.runtime.spec import Sandbox
 from lifecycle.workspace import Workspace
 from locald.build.acquire import acquire_builder, acquire_run_image
 from locald.build.added_buildpacks import AddedBuildpacks, add_buildpacks
 from locald.build.background import Background
+from locald.build.caching import open_cache
 from locald.build.clock import Clock
 from locald.build.deliver import SLOW_STORAGE_NOTE, deliver, destinations, slow_storage
 from locald.build.observer import BuildObserver
 from locald.build.report import BuildResult
 from locald.build.source_metadata import source_metadata
-from locald.config.ignore import scan_source
+from locald.build.workshop import make_workspace
 from locald.config.request import BuildRequest
 from locald.paths import Paths
 from oci.errors import ImageError
-from oci.locks import exclusive
 from oci.process import CommandRunner
 from oci.reference import Reference
 from oci.scratch import scratch_folder
@@ -57,9 +55,6 @@ from oci.store import ImageStore, StoredImage
 _PROXY_VARIABLES = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 )  # fmt: skip
-
-# What buildpacks find the folder for their own caches by (docs/caching.md).
-BUILD_CACHE_VARIABLE = "LOCALD_BUILD_CACHE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,20 +92,25 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
             lambda: tools.store.complete(acquired.run_image, request.platform),
             needed=bool(targets) and not acquired.run_image.complete,
         )
-        cache = _cache(request, tools.paths, acquired.builder_image)
-        stack.enter_context(
-            exclusive(cache.lock, what=f"the cache of {cache.root.name}", on_wait=observer.note)
+        cache = stack.enter_context(
+            open_cache(request, acquired.builder_image, paths=tools.paths, observer=observer)
         )
-        cache.prepare()
-        if request.clear_cache:
-            cache.clear()
         workshop = stack.enter_context(ExitStack())
         root = workshop.enter_context(
             scratch_folder(tools.paths.ensure(tools.paths.work), tools.runner)
         )
         with clock.step("prepare"):
-            added = add_buildpacks(request.buildpacks, acquired.builder_image, root / "buildpacks")
-            workspace = _workspace(request, acquired, cache, root, added, observer)
+            added = add_buildpacks(
+                request.modules.order, acquired.builder_image, root / "buildpacks"
+            )
+            workspace = make_workspace(
+                request,
+                root=root / "build",
+                rootfs=acquired.rootfs,
+                cache=cache,
+                added=added,
+                observer=observer,
+            )
         execution = Execution(
             name=f"locald-{root.name}",
             rootfs=acquired.rootfs,
@@ -187,7 +187,7 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
     )
     observer.detail(f"run image {name} ({run_image.digest})")
     id_map = selection.runtime.id_map(builder_image.uid, builder_image.gid)
-    previous = None if request.clear_cache else _previous(request, tools.store)
+    previous = None if request.caching.clear else _previous(request, tools.store)
     return _Acquired(
         selection=selection,
         builder=builder,
@@ -217,58 +217,6 @@ def _previous(request: BuildRequest, store: ImageStore) -> StoredImage | None:
     return previous if previous is not None and reusable(previous) else None
 
 
-def _cache(request: BuildRequest, paths: Paths, builder: BuilderImage) -> BuildCache:
-    return BuildCache.locate(
-        paths.ensure(paths.build_caches),
-        project=request.project_name,
-        app_dir=request.app_dir,
-        service=request.service,
-        platform=request.platform,
-        distro=builder.distro or builder.stack_id,
-        exec_env=request.exec_env,
-    )
-
-
-def _workspace(
-    request: BuildRequest,
-    acquired: _Acquired,
-    cache: BuildCache,
-    root: Path,
-    added: AddedBuildpacks,
-    observer: BuildObserver,
-) -> Workspace:
-    scan = scan_source(request.app_dir, request.source_rules)
-    for note in scan.notes:
-        observer.note(note)
-    observer.detail(
-        f"source: {scan.files} files, {scan.size_bytes} bytes, {len(scan.hidden)} paths hidden"
-    )
-    extra: tuple[Mount, ...] = ()
-    host = host_bundle(request.ca_cert)
-    bundle = builder_bundle(acquired.rootfs)
-    if host is not None:
-        joined = root / "ca-certificates.crt"
-        inside = acquired.rootfs / bundle.relative_to("/")
-        write_joined(joined, [p for p in (inside, host) if p.is_file()])
-        extra = (Mount(source=joined, target=bundle, read_only=True),)
-    workspace = Workspace(
-        root=root / "build",
-        paths=MountPaths(),
-        app=request.app_dir,
-        hidden=scan.hidden,
-        adopted=scan.foreign,
-        cache=cache.lifecycle,
-        build_cache=cache.build,
-        buildpacks=added.folders,
-        extra=extra,
-    )
-    workspace.create()
-    env = variables(bundle) if host is not None else {}
-    env[BUILD_CACHE_VARIABLE] = str(workspace.paths.build_cache)
-    workspace.write_environment({**env, **request.env})
-    return workspace
-
-
 def _inputs(
     request: BuildRequest, acquired: _Acquired, workspace: Workspace, added: AddedBuildpacks
 ) -> LifecycleInputs:
@@ -280,7 +228,7 @@ def _inputs(
         run_image=RUN_IMAGE,
         has_previous=acquired.previous is not None,
         own_order=bool(added.order),
-        skip_layers=request.clear_cache,
+        skip_layers=request.caching.clear,
         process_type=request.process_type,
         exec_env=request.exec_env,
     )

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from lifecycle.documents import SourceMetadata
-from locald.config.request import ProjectMetadata
+from locald.config.project_toml import ProjectMetadata
 from oci.errors import Error
 from oci.process import Command, CommandRunner
 

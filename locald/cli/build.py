@@ -1,209 +1,72 @@
 """`locald build`."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from lifecycle.runtime.spec import Network
 from locald.build.pipeline import build
 from locald.build.report import STDOUT, BuildResult, report_text, write_report
 from locald.cli.console import Console, Progress
+from locald.cli.options import buildpacks, cache, environment, images, output, registry, source
 from locald.cli.state import State
-from locald.config.pull_policy import PullPolicy
-from locald.config.request import BuildFlags
+from locald.config.build_flags import BuildFlags
 from locald.config.resolve import read_requests
-
-_SOURCE, _IMAGES, _ENVIRONMENT, _OUTPUT = "Source", "Images", "Build environment", "Output"
 
 
 def build_command(
-    path: Annotated[
-        Path, typer.Argument(help="The project's folder.", show_default="the current folder")
-    ] = Path(),
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tag",
-            "-t",
-            metavar="NAME",
-            help="Name of the image; repeatable.",
-            show_default="the project's name",
-            rich_help_panel=_IMAGES,
-        ),
-    ] = None,
-    builder: Annotated[
-        str | None,
-        typer.Option(
-            "--builder",
-            "-B",
-            metavar="IMAGE",
-            help="Builder image: a reference, or TRANSPORT:TARGET such as oci:DIR.",
-            rich_help_panel=_IMAGES,
-        ),
-    ] = None,
-    buildpack: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--buildpack",
-            "-b",
-            metavar="BUILDPACK",
-            help="Use these buildpacks instead of the builder's order: a folder, a tar "
-            "or tgz file, or ID[@VERSION] of the builder; repeatable.",
-            rich_help_panel=_IMAGES,
-        ),
-    ] = None,
-    run_image: Annotated[
-        str | None,
-        typer.Option(
-            "--run-image",
-            metavar="IMAGE",
-            help="The image that the result stands on.",
-            show_default="the builder's",
-            rich_help_panel=_IMAGES,
-        ),
-    ] = None,
-    pull_policy: Annotated[
-        PullPolicy | None,
-        typer.Option(
-            "--pull-policy",
-            help="When to look images up in their registry.",
-            show_default="if-not-present",
-            rich_help_panel=_IMAGES,
-        ),
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--env",
-            "-e",
-            metavar="K=V",
-            help="Variable for the build; K alone takes the value from here; repeatable.",
-            rich_help_panel=_ENVIRONMENT,
-        ),
-    ] = None,
-    env_file: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--env-file",
-            metavar="FILE",
-            help="File of variables for the build.",
-            rich_help_panel=_ENVIRONMENT,
-        ),
-    ] = None,
-    process: Annotated[
-        str | None,
-        typer.Option(
-            "--default-process",
-            "-D",
-            metavar="TYPE",
-            help="The process that the image starts by default.",
-            rich_help_panel=_IMAGES,
-        ),
-    ] = None,
-    network: Annotated[
-        Network | None,
-        typer.Option(
-            "--network",
-            help="Network of the detect and build phases; the others never have one.",
-            show_default="private",
-            rich_help_panel=_ENVIRONMENT,
-        ),
-    ] = None,
-    ca_cert: Annotated[
-        Path | None,
-        typer.Option(
-            "--ca-cert",
-            metavar="FILE",
-            help="CA certificates (PEM) to trust during the build.",
-            show_default="the host's",
-            rich_help_panel=_ENVIRONMENT,
-        ),
-    ] = None,
-    runtime: Annotated[
-        str | None,
-        typer.Option(
-            "--runtime",
-            metavar="[auto|runc|podman|bwrap]",
-            help="What runs the containers of the build.",
-            show_default="auto",
-            rich_help_panel=_ENVIRONMENT,
-        ),
-    ] = None,
-    rootless: Annotated[
-        bool,
-        typer.Option(
-            "--rootless",
-            help="No step runs with real root. Always so; accepted for clarity.",
-            rich_help_panel=_ENVIRONMENT,
-        ),
-    ] = True,
-    platform: Annotated[
-        str | None,
-        typer.Option(
-            "--platform",
-            metavar="OS/ARCH[/VARIANT]",
-            help="Platform of the images.",
-            show_default="this host's",
-            rich_help_panel=_IMAGES,
-        ),
-    ] = None,
-    service: Annotated[
-        str | None,
-        typer.Option(
-            "--service",
-            "-s",
-            metavar="NAME",
-            help="Build one service of locald.toml only.",
-            rich_help_panel=_SOURCE,
-        ),
-    ] = None,
-    clear_cache: Annotated[
-        bool,
-        typer.Option(
-            "--clear-cache",
-            help="Forget what earlier builds of this project left.",
-            rich_help_panel=_ENVIRONMENT,
-        ),
-    ] = False,
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="LOCATION",
-            help="Where to put the image: containers-storage:NAME, oci:DIR[:TAG], "
-            "oci-archive:FILE, docker-archive:FILE or docker://NAME; repeatable.",
-            show_default="podman's storage where podman is installed",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            help="Write what was built, from what and how "
-            "long it took, as JSON (or YAML, by the file's name); - is standard output, instead of "
-            "the result.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the result only.", rich_help_panel=_OUTPUT)
-    ] = False,
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "--verbose",
-            "-v",
-            help="Print what was chosen and why, and all phases' output.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = False,
-    progress: Annotated[
-        Progress, typer.Option("--progress", help="Form of the progress.", rich_help_panel=_OUTPUT)
-    ] = Progress.AUTO,
+    path: source.PathArgument = Path(),
+    descriptor: source.Descriptor = None,
+    ignore_file: source.IgnoreFile = None,
+    service: source.Service = None,
+    jobs: source.Jobs = None,
+    show_context: source.ShowContext = False,
+    tag: images.Tag = None,
+    builder: images.Builder = None,
+    run_image: images.RunImage = None,
+    previous_image: images.PreviousImage = None,
+    pull_policy: images.Pull = None,
+    process: images.DefaultProcess = None,
+    platform: images.PlatformOption = None,
+    creation_time: images.CreationTime = None,
+    buildpack: buildpacks.Buildpack = None,
+    pre_buildpack: buildpacks.PreBuildpack = None,
+    post_buildpack: buildpacks.PostBuildpack = None,
+    extension: buildpacks.Extension = None,
+    disable_system_buildpacks: buildpacks.DisableSystemBuildpacks = False,
+    lifecycle: buildpacks.Lifecycle = None,
+    env: environment.Env = None,
+    env_file: environment.EnvFile = None,
+    exec_env: environment.ExecEnv = None,
+    volume: environment.Volume = None,
+    binding: environment.Binding = None,
+    secret: environment.Secret = None,
+    network: environment.NetworkOption = None,
+    workspace: environment.Workspace = None,
+    uid: environment.Uid = None,
+    gid: environment.Gid = None,
+    ca_cert: environment.CaCert = None,
+    runtime: environment.Runtime = None,
+    rootless: environment.Rootless = True,
+    timeout: environment.Timeout = None,
+    cache_folder: cache.Cache = None,
+    cache_image: cache.CacheImage = None,
+    cache_from: cache.CacheFrom = None,
+    clear_cache: cache.ClearCache = False,
+    if_changed: cache.IfChanged = None,
+    outputs: output.Output = None,
+    publish: output.Publish = False,
+    sparse: output.Sparse = False,
+    sbom_output_dir: output.SbomOutputDir = None,
+    report_output_dir: output.ReportOutputDir = None,
+    report: output.Report = None,
+    detect_only: output.DetectOnly = False,
+    explain: output.Explain = False,
+    authfile: registry.Authfile = None,
+    cert_dir: registry.CertDir = None,
+    insecure_registry: registry.InsecureRegistry = None,
+    quiet: output.Quiet = False,
+    verbose: output.Verbose = False,
+    progress: output.ProgressOption = Progress.AUTO,
 ) -> None:
     """Build an OCI image from source with Cloud Native Buildpacks.
 
@@ -213,35 +76,65 @@ def build_command(
     state.configure(progress=progress, quiet=quiet, verbose=verbose)
     flags = BuildFlags(
         path=path,
+        descriptor=descriptor,
+        ignore_files=tuple(ignore_file or ()),
         service=service,
         tags=tuple(tag or ()),
         builder=builder,
-        buildpacks=tuple(buildpack or ()),
         run_image=run_image,
+        previous_image=previous_image,
+        pull_policy=pull_policy,
+        process_type=process,
+        platform=platform,
+        creation_time=creation_time,
+        buildpacks=tuple(buildpack or ()),
+        pre_buildpacks=tuple(pre_buildpack or ()),
+        post_buildpacks=tuple(post_buildpack or ()),
+        extensions=tuple(extension or ()),
+        disable_system_buildpacks=disable_system_buildpacks,
+        lifecycle=lifecycle,
         env=tuple(env or ()),
         env_files=tuple(env_file or ()),
-        outputs=tuple(output or ()),
-        pull_policy=pull_policy,
-        clear_cache=clear_cache,
+        exec_env=exec_env,
+        volumes=tuple(volume or ()),
+        bindings=tuple(binding or ()),
+        secrets=tuple(secret or ()),
         network=network,
-        runtime=runtime,
-        process_type=process,
-        report=report,
+        workspace=workspace,
+        uid=uid,
+        gid=gid,
         ca_cert=ca_cert,
-        exec_env=None,
-        platform=platform,
+        runtime=runtime,
+        timeout=timeout,
+        cache=cache_folder,
+        cache_image=cache_image,
+        cache_from=tuple(cache_from or ()),
+        clear_cache=clear_cache,
+        if_changed=if_changed,
+        outputs=tuple(outputs or ()),
+        publish=publish,
+        sparse=sparse,
+        sbom_output_dir=sbom_output_dir,
+        report_output_dir=report_output_dir,
+        report=report,
+        detect_only=detect_only,
+        explain=explain,
+        authfile=authfile,
+        cert_dir=cert_dir,
+        insecure_registries=tuple(insecure_registry or ()),
     )
     for request in read_requests(flags, state.paths):
         for note in request.notes:
             state.console.note(note)
         for name, origin in request.origins.items():
             state.console.detail(f"{name}: from {origin}")
-        result = build(request, state.tools(), state.console)
-        _summarize(state.console, result, to_stdout=request.report != STDOUT)
-        if request.report == STDOUT:
+        result = build(request, state.tools(request.registries), state.console)
+        to = request.artifacts.report
+        _summarize(state.console, result, to_stdout=to != STDOUT)
+        if to == STDOUT:
             state.console.document(report_text(result, yaml_form=False))
-        elif request.report is not None:
-            write_report(request.report, result)
+        elif to is not None:
+            write_report(to, result)
 
 
 def register(app: typer.Typer) -> None:

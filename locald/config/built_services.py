@@ -1,9 +1,10 @@
 """Which services of a project are built, and that their images do not get in each other's way."""
 
+from locald.config.build_flags import BuildFlags
 from locald.config.errors import shown, suggestion
 from locald.config.locald_toml import Build
 from locald.config.project_files import ProjectFiles
-from locald.config.request import BuildFlags, BuildRequest
+from locald.config.request import BuildRequest
 from oci.errors import UsageError
 from oci.location import ImageLocation
 from oci.reference import Reference

@@ -24,17 +24,32 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`[service.NAME.build]`: how this service becomes an image. None: not said here."""
 
     builder: Text | None = None
+    run_image: Text | None = None
+    previous_image: Text | None = None
+    tags: tuple[Text, ...] | None = None
+    platform: Text | None = None
+    process: Text | None = None
+    creation_time: Text | int | None = None
     buildpacks: tuple[Text, ...] | None = None
+    pre: tuple[Text, ...] | None = None
+    post: tuple[Text, ...] | None = None
+    extensions: tuple[Text, ...] | None = None
+    lifecycle: Text | None = None
+    disable_system_buildpacks: bool | None = None
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    ignore_files: Text | tuple[Text, ...] | None = None
     env: dict[str, str] = {}
     env_file: Text | tuple[Text, ...] | None = None
-    run_image: Text | None = None
-    process: Text | None = None
-    network: Network | None = None
-    tags: tuple[Text, ...] | None = None
-    output: Text | tuple[Text, ...] | None = None
-    exclude: tuple[str, ...] | None = None
-    include: tuple[str, ...] | None = None
     exec_env: Text | None = None
+    volumes: tuple[Text, ...] | None = None
+    bindings: dict[str, Text] = {}
+    secrets: tuple[Text, ...] | None = None
+    network: Network | None = None
+    workspace: Text | None = None
+    timeout: Text | int | None = None
+    cache: Text | None = None
+    output: Text | tuple[Text, ...] | None = None
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

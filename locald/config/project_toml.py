@@ -51,7 +51,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     exec_env: tuple[str, ...] = ()
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+class ProjectMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """Who the project is: the table `_`, in schema 0.1 `project`."""
 
     schema_version: str = ""
@@ -73,7 +73,7 @@ class ProjectToml:
     notes: what the reader should be told, one line each; nothing in them is an error.
     """
 
-    identity: Identity
+    identity: ProjectMetadata
     builder: str | None = None
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] | None = None
@@ -99,7 +99,7 @@ def read_project_toml(path: Path) -> ProjectToml:
     """Read and check the descriptor. Raises ConfigError."""
     tables = read_toml(path)
     has_io = "io" in tables
-    identity = convert(tables.get("_", {}), Identity, file=path, at="_")
+    identity = convert(tables.get("_", {}), ProjectMetadata, file=path, at="_")
     version = identity.schema_version
     if not version and not has_io and ("project" in tables or "build" in tables):
         version = "0.1"
@@ -145,7 +145,7 @@ class _Build1(msgspec.Struct, frozen=True):
 
 
 def _schema_1(tables: Mapping[str, object], path: Path) -> ProjectToml:
-    identity = convert(tables.get("project", {}), Identity, file=path, at="project")
+    identity = convert(tables.get("project", {}), ProjectMetadata, file=path, at="project")
     raw = tables.get("build", {})
     build = convert(raw, _Build1, file=path, at="build")
     _check_patterns(build, "build", path)
@@ -161,7 +161,7 @@ def _schema_1(tables: Mapping[str, object], path: Path) -> ProjectToml:
     )
 
 
-def _schema_2(tables: Mapping[str, object], identity: Identity, path: Path) -> ProjectToml:
+def _schema_2(tables: Mapping[str, object], identity: ProjectMetadata, path: Path) -> ProjectToml:
     at = "io.buildpacks"
     io = convert(tables.get("io", {}), dict[str, object], file=path, at="io")
     raw = io.get("buildpacks", {})

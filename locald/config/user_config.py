@@ -17,6 +17,13 @@ class UserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     pull_policy: PullPolicy | None = None
     runtime: Literal["auto", "runc", "podman", "bwrap"] | None = None
     network: Network | None = None
+    timeout: str | int | None = None
+    jobs: int | None = None
+    run_image_mirrors: dict[str, tuple[str, ...]] = {}
+    registry_mirrors: dict[str, str | tuple[str, ...]] = {}
+    insecure_registries: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    secrets: dict[str, str] = {}
 
 
 def read_user_config(path: Path) -> UserConfig:

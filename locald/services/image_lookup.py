@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from locald.config.build_flags import BuildFlags
 from locald.config.errors import suggestion
-from locald.config.request import BuildFlags, BuildRequest
+from locald.config.request import BuildRequest
 from locald.config.resolve import read_requests
 from locald.paths import Paths
 from oci.digest import Digest

@@ -6,7 +6,7 @@ import pytest
 
 from locald.build.pipeline import Tools, build
 from locald.cli.console import Console, Progress
-from locald.config.request import BuildFlags
+from locald.config.build_flags import BuildFlags
 from locald.config.resolve import read_requests
 from locald.paths import Paths
 from oci.errors import ImageError

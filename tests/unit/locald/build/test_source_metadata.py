@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from locald.build.source_metadata import source_metadata, strip_credentials
-from locald.config.request import ProjectMetadata
+from locald.config.project_toml import ProjectMetadata
 from oci.process import Command, CommandRunner
 from tests.support.fake_tools import FakeTools
 

@@ -3,16 +3,13 @@ from pathlib import Path
 import pytest
 
 from lifecycle.runtime.spec import Network, RuntimeName
+from locald.config.build_flags import BuildFlags
+from locald.config.buildpack_source import BuildpackId, BuildpackPath
 from locald.config.default_builder import DEFAULT_BUILDER, DEFAULT_BUILDER_ELSEWHERE
-from locald.config.request import (
-    BuildFlags,
-    BuildpackId,
-    BuildpackPath,
-    BuildRequest,
-    PullPolicy,
-    SourceRules,
-    image_component,
-)
+from locald.config.ignore import SourceRules
+from locald.config.image_component import image_component
+from locald.config.pull_policy import PullPolicy
+from locald.config.request import BuildRequest
 from locald.config.resolve import read_requests
 from locald.paths import Paths
 from oci.errors import UsageError
@@ -154,15 +151,19 @@ def test_env_precedence(project: Path) -> None:
 def test_buildpacks(project: Path) -> None:
     folder = buildpack(project / "bp")
     made = request(project, BuildFlags(buildpacks=("./bp,x/y@1.2", "z")))
-    assert made.buildpacks == (BuildpackPath(folder), BuildpackId("x/y", "1.2"), BuildpackId("z"))
+    assert made.modules.order == (
+        BuildpackPath(folder),
+        BuildpackId("x/y", "1.2"),
+        BuildpackId("z"),
+    )
     made = request(
         project,
         descriptor='[[io.buildpacks.group]]\nid = "a/b"\nversion = "1"\n'
         '[[io.buildpacks.group]]\nuri = "bp"\n',
     )
-    assert made.buildpacks == (BuildpackId("a/b", "1"), BuildpackPath(folder))
+    assert made.modules.order == (BuildpackId("a/b", "1"), BuildpackPath(folder))
     made = request(project, locald='[service.web.build]\nbuildpacks = ["./bp"]\n')
-    assert made.buildpacks == (BuildpackPath(folder),)
+    assert made.modules.order == (BuildpackPath(folder),)
 
 
 def test_user_settings_and_flags(project: Path) -> None:
@@ -337,7 +338,7 @@ def test_what_project_toml_asks_too_early_is_said(
     with pytest.raises(UsageError) as caught:
         request(project, descriptor=descriptor)
     assert caught.value.message == f"project.toml: {message}"
-    assert request(project, BuildFlags(buildpacks=("x",))).buildpacks == (BuildpackId("x"),)
+    assert request(project, BuildFlags(buildpacks=("x",))).modules.order == (BuildpackId("x"),)
 
 
 def test_a_mistake_in_the_users_file_is_named(project: Path) -> None:
