@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from oci.cancellation import check_cancelled
 from oci.errors import BusyError
 
 _POLL_SECONDS = 0.02
@@ -72,16 +73,14 @@ def exclusive(
 
 
 def _flock(descriptor: int, timeout_seconds: float) -> bool:
-    if timeout_seconds < 0:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return True
-    deadline = time.monotonic() + timeout_seconds
+    deadline = None if timeout_seconds < 0 else time.monotonic() + timeout_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            if deadline is not None and time.monotonic() >= deadline:
                 return False
+            check_cancelled()
             time.sleep(_POLL_SECONDS)
         else:
             return True

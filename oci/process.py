@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
 
+from oci.cancellation import Cancellation, check_cancelled, current_cancellations
 from oci.errors import BusyError, CommandError, HostError
 from oci.host_tools import base_environment
 from oci.host_tools import find_tool as find_tool
@@ -276,7 +277,7 @@ def _pump(
     if process.stdin is not None and command.stdin is not None:
         _feed_stdin(process.stdin, command.stdin)
     deadline = None if command.timeout_seconds is None else started + command.timeout_seconds
-    if _read_to_end(process, collector, deadline, command.watch):
+    if _read_to_end(process, collector, deadline, command.watch, cancellable=True):
         with suppress(subprocess.TimeoutExpired):
             # A child may close its outputs long before it ends.
             process.wait(timeout=_remaining(deadline))
@@ -295,13 +296,18 @@ def _read_to_end(
     collector: OutputCollector,
     deadline: float | None,
     watch: Callable[[], None] | None = None,
+    *,
+    cancellable: bool = False,
 ) -> bool:
     """Read until every holder of the pipes has closed them; False when time ran out first."""
+    cancellations = current_cancellations() if cancellable else ()
     with selectors.DefaultSelector() as selector:
         for stream, pipe in ((Stream.STDOUT, process.stdout), (Stream.STDERR, process.stderr)):
             if pipe is not None:
                 selector.register(pipe, selectors.EVENT_READ, stream)
-        while selector.get_map():
+        for cancellation in cancellations:
+            selector.register(cancellation.fd, selectors.EVENT_READ, cancellation)
+        while len(selector.get_map()) > len(cancellations):
             remaining = _remaining(deadline)
             if remaining == 0:
                 return False
@@ -309,6 +315,9 @@ def _read_to_end(
                 watch()
                 remaining = min(_WATCH_SECONDS, remaining or _WATCH_SECONDS)
             for key, _ in selector.select(remaining):
+                if isinstance(key.data, Cancellation):
+                    check_cancelled()
+                    continue
                 data = os.read(key.fd, 1 << 16)
                 if data:
                     collector.feed(Stream(key.data), data)

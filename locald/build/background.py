@@ -2,6 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
+
+from oci.cancellation import Cancellation, current_cancellations
 
 
 class Background:
@@ -11,7 +14,10 @@ class Background:
         self._error: BaseException | None = None
         self._work = work
         self._thread: threading.Thread | None = None
+        self._cancellations: tuple[Cancellation, ...] = ()
         if needed:
+            # What ends the build ends this as well.
+            self._cancellations = current_cancellations()
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
@@ -28,6 +34,9 @@ class Background:
 
     def _run(self) -> None:
         try:
-            self._work()
+            with ExitStack() as stack:
+                for cancellation in self._cancellations:
+                    stack.enter_context(cancellation.applies())
+                self._work()
         except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
             self._error = error
