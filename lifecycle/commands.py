@@ -38,8 +38,8 @@ def phase_command(phase: Phase, inputs: LifecycleInputs) -> PhaseCommand:
             assert_never(phase)
     argv = (
         str(inputs.paths.lifecycle / phase.binary),
-        # See build_log: only then does the builder say which buildpack runs.
-        "-log-level", "debug" if phase is Phase.BUILD else "info",
+        # See build_log and detection: only then does the lifecycle say which buildpack speaks.
+        "-log-level", "debug" if phase.runs_buildpacks else "info",
         *(() if inputs.color else ("-no-color",)),
         "-layers", str(inputs.paths.layers),
         *tail,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lifecycle.detection import DetectionLog
 from lifecycle.phase import Phase
 from oci.errors import Error
 
@@ -27,7 +28,10 @@ PASSED_THROUGH = frozenset({11, 12, *range(20, 103)})
 
 
 class PhaseError(Error):
-    """A phase ended with a code of its own; locald ends with the same code."""
+    """A phase ended with a code of its own; locald ends with the same code.
+
+    detection: what the detect phase said, if it was that one.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class PhaseError(Error):
         details: Sequence[str] = (),
         subject: str = "",
         hint: str = "",
+        detection: DetectionLog | None = None,
     ) -> None:
         meaning = _MEANINGS.get(phase_exit_code, "")
         if phase_exit_code > 128:
@@ -49,6 +54,7 @@ class PhaseError(Error):
         super().__init__(message, details=details, hint=hint)
         self.phase = phase
         self.phase_exit_code = phase_exit_code
+        self.detection = detection
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]

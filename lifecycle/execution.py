@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from lifecycle.build_log import BuildLog
 from lifecycle.commands import PhaseCommand, phase_command
+from lifecycle.detection import DetectionLog
+from lifecycle.detection_summary import verdict_lines
 from lifecycle.disk_watch import DiskWatch
 from lifecycle.errors import PhaseError
 from lifecycle.inputs import LifecycleInputs
@@ -37,6 +39,9 @@ PhaseLineSink = Callable[[PhaseLine], None]
 _KEPT_LINES = 40
 _DISK_FULL = "no space left on device"
 _CACHE_LOST = f"the cache could not be kept, its disk is full: {DISK_FULL_HINT}"
+_SHOWN_LINES = 20
+_NONE_FITS = frozenset({20, 21})
+_DETECT_ERROR = 22
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -44,12 +49,13 @@ _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 class PhaseOutcome:
     """A phase that succeeded. `seconds` is wall time, the start of its container included.
 
-    notes: what people should know all the same.
+    notes: what people should know all the same. detection: what the detect phase said.
     """
 
     phase: Phase
     seconds: float
     notes: tuple[str, ...] = ()
+    detection: DetectionLog | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +97,7 @@ class Execution:
         """Run a phase; raises PhaseError with its own exit code when it fails."""
         kept: deque[str] = deque(maxlen=_KEPT_LINES)
         log = BuildLog()
+        detection = DetectionLog() if phase is Phase.DETECT else None
         disk_full = False
 
         def receive(stream: Stream, text: str) -> None:
@@ -99,18 +106,23 @@ class Execution:
             kept.append(plain)
             disk_full = disk_full or _DISK_FULL in plain.lower()
             internal = phase is Phase.BUILD and not log.visible(plain)
+            if detection is not None:
+                # Nobody reads it in this form; the error or --explain says what it says.
+                detection.add(plain)
+                internal = True
             on_line(PhaseLine(phase=phase, stream=stream, text=text, internal=internal))
 
         started = time.monotonic()
         exit_code = sandbox.run(self.spec(phase), on_line=receive)
         if exit_code != 0:
-            raise _failure(phase, exit_code, tuple(kept), log.buildpack)
+            raise _failure(phase, exit_code, tuple(kept), log.buildpack, detection)
         # The lifecycle only warns when it cannot keep its cache; the image is whole.
         lost_cache = disk_full and phase is Phase.EXPORT
         return PhaseOutcome(
             phase=phase,
             seconds=time.monotonic() - started,
             notes=(_CACHE_LOST,) if lost_cache else (),
+            detection=detection,
         )
 
     def _environment(self, command: PhaseCommand) -> dict[str, str]:
@@ -118,7 +130,13 @@ class Execution:
         return {**self.image_env, **proxies, **command.env}
 
 
-def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...], buildpack: str) -> Error:
+def _failure(
+    phase: Phase,
+    exit_code: int,
+    lines: tuple[str, ...],
+    buildpack: str,
+    detection: DetectionLog | None,
+) -> Error:
     errors = [line for line in lines if line.startswith("ERROR: ")]
     full = any(_DISK_FULL in line.lower() for line in lines)
     if full and not phase.runs_buildpacks:
@@ -131,11 +149,24 @@ def _failure(phase: Phase, exit_code: int, lines: tuple[str, ...], buildpack: st
             details=errors[-3:],
             hint=f"the disk is full: {DISK_FULL_HINT}" if full else "its output stands above",
         )
-    if phase is Phase.DETECT and exit_code in (20, 21):
-        return PhaseError(
-            phase,
-            exit_code,
-            hint="each buildpack's reason stands above; "
-            "name one with --buildpack, or choose another --builder",
-        )
+    if detection is not None:
+        return _detection_failure(exit_code, lines, errors, detection)
     return PhaseError(phase, exit_code, details=errors[-3:])
+
+
+def _detection_failure(
+    exit_code: int, lines: tuple[str, ...], errors: list[str], log: DetectionLog
+) -> PhaseError:
+    verdicts = verdict_lines(log.read())
+    if exit_code not in _NONE_FITS or not verdicts:
+        # What an extension says while it generates is not repeated in the lifecycle's error.
+        told = errors[-3:] if exit_code == _DETECT_ERROR else lines[-_SHOWN_LINES:]
+        return PhaseError(Phase.DETECT, exit_code, details=told or lines, detection=log)
+    return PhaseError(
+        Phase.DETECT,
+        exit_code,
+        details=verdicts,
+        hint="name a buildpack with --buildpack, or choose another --builder; "
+        "--explain tells what each group lacks",
+        detection=log,
+    )

@@ -61,13 +61,13 @@ def test_analyze() -> None:
 
 def test_detect() -> None:
     assert argv(Phase.DETECT, INPUTS) == (
-        "/cnb/lifecycle/detector", "-log-level", "info", "-no-color", "-layers", "/layers",
+        "/cnb/lifecycle/detector", "-log-level", "debug", "-no-color", "-layers", "/layers",
         "-app", "/workspace",
         "-platform", "/platform",
         "-run", "/layers/run.toml",
     )  # fmt: skip
     assert argv(Phase.DETECT, EVERYTHING) == (
-        "/cnb/lifecycle/detector", "-log-level", "info", "-layers", "/layers",
+        "/cnb/lifecycle/detector", "-log-level", "debug", "-layers", "/layers",
         "-app", "/workspace",
         "-platform", "/platform",
         "-run", "/layers/run.toml",

@@ -126,7 +126,8 @@ def test_lines_are_handed_on_as_they_are(execution: Execution) -> None:
 def test_the_lifecycle_s_own_words_in_the_build_are_marked(execution: Execution) -> None:
     sandbox = Script(["Starting build", "Running build for buildpack a@1", "\x1b[1mhello\x1b[0m"])
     assert [line.internal for line in run(execution, Phase.BUILD, sandbox)] == [True, True, False]
-    assert not any(line.internal for line in run(execution, Phase.DETECT, sandbox))
+    assert all(line.internal for line in run(execution, Phase.DETECT, sandbox))
+    assert not any(line.internal for line in run(execution, Phase.ANALYZE, sandbox))
 
 
 def failure(execution: Execution, phase: Phase, exit_code: int, *lines: str) -> PhaseError:
@@ -159,10 +160,49 @@ def test_a_build_that_fails_before_any_buildpack_is_the_phase_s(execution: Execu
 
 
 @pytest.mark.parametrize("code", [20, 21])
-def test_a_failed_detection_points_at_the_reasons(execution: Execution, code: int) -> None:
-    error = failure(execution, Phase.DETECT, code, "ERROR: No buildpack groups passed detection.")
+def test_a_failed_detection_tells_each_verdict(execution: Execution, code: int) -> None:
+    error = failure(
+        execution,
+        Phase.DETECT,
+        code,
+        "======== Output: acme/one@1.0 ========",
+        "looking",
+        "\x1b[31mno index.html\x1b[0m",
+        "======== Output: acme/two@1.0 ========",
+        "Traceback",
+        "no such module",
+        "======== Results ========",
+        "fail: acme/one@1.0",
+        "err:  acme/two@1.0 (3)",
+        "pass: acme/three@1.0",
+        "ERROR: No buildpack groups passed detection.",
+    )
+    assert error.details == (
+        "acme/one@1.0 is not for this application: no index.html",
+        "acme/two@1.0 could not tell (exit code 3)",
+        "  Traceback",
+        "  no such module",
+        "acme/three@1.0 fits",
+    )
     assert "--buildpack" in error.hint
     assert error.exit_code == code
+
+
+def test_a_detection_without_verdicts_shows_its_output(execution: Execution) -> None:
+    error = failure(execution, Phase.DETECT, 20, "other words", "ERROR: nothing fits")
+    assert error.details == ("other words", "ERROR: nothing fits")
+
+
+def test_an_order_that_cannot_be_read_is_told_in_the_lifecycle_s_words(
+    execution: Execution,
+) -> None:
+    error = failure(execution, Phase.DETECT, 22, "Starting", "ERROR: open buildpack.toml")
+    assert error.details == ("ERROR: open buildpack.toml",)
+
+
+def test_what_an_extension_said_is_shown(execution: Execution) -> None:
+    error = failure(execution, Phase.DETECT, 91, "cannot generate", "ERROR: failed to build")
+    assert error.details == ("cannot generate", "ERROR: failed to build")
 
 
 def test_only_the_last_errors_are_repeated(execution: Execution) -> None:
