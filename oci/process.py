@@ -313,7 +313,9 @@ def _read_to_end(
                 return False
             if watch is not None:
                 watch()
-                remaining = min(_WATCH_SECONDS, remaining or _WATCH_SECONDS)
+            # Never for long: the kernel may hand a signal to another thread, and Python's
+            # handler runs in the main one, when that next does anything.
+            remaining = min(_WATCH_SECONDS, remaining or _WATCH_SECONDS)
             for key, _ in selector.select(remaining):
                 if isinstance(key.data, Cancellation):
                     check_cancelled()

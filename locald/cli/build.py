@@ -1,16 +1,20 @@
 """`locald build`."""
 
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from locald.build.pipeline import build
 from locald.build.report import STDOUT, BuildResult, report_text, write_report
+from locald.build.side_by_side import side_by_side
 from locald.cli.console import Console, Progress
 from locald.cli.options import buildpacks, cache, environment, images, output, registry, source
 from locald.cli.state import State
 from locald.config.build_flags import BuildFlags
+from locald.config.request import BuildRequest
 from locald.config.resolve import read_requests
+from oci.errors import Error
 
 
 def build_command(
@@ -123,23 +127,56 @@ def build_command(
         cert_dir=cert_dir,
         insecure_registries=tuple(insecure_registry or ()),
     )
-    for request in read_requests(flags, state.paths):
-        for note in request.notes:
-            state.console.note(note)
-        for name, origin in request.origins.items():
-            state.console.detail(f"{name}: from {origin}")
-        result = build(request, state.tools(request.registries), state.console)
-        to = request.artifacts.report
-        _summarize(state.console, result, to_stdout=to != STDOUT)
-        if to == STDOUT:
-            state.console.document(report_text(result, yaml_form=False))
-        elif to is not None:
-            write_report(to, result)
+    requests = read_requests(flags, state.paths)
+    if len(requests) == 1:
+        _finish(requests[0], _build(requests[0], state, state.console), state.console)
+    else:
+        _build_services(requests, state, jobs=jobs or 1)
 
 
 def register(app: typer.Typer) -> None:
     """Add `locald build`."""
     app.command("build")(build_command)
+
+
+def _build(request: BuildRequest, state: State, console: Console) -> BuildResult:
+    for note in request.notes:
+        console.note(note)
+    for name, origin in request.origins.items():
+        console.detail(f"{name}: from {origin}")
+    return build(request, state.tools(request.registries), console)
+
+
+def _build_services(requests: tuple[BuildRequest, ...], state: State, *, jobs: int) -> None:
+    """All services. What failed is told when it fails, and does not stop the others."""
+
+    def work(request: BuildRequest) -> BuildResult:
+        console = state.console.for_service(str(request.service))
+        try:
+            return _build(request, state, console)
+        except Error as error:
+            console.error(error)
+            raise
+        finally:
+            console.finished()
+
+    results = side_by_side([partial(work, request) for request in requests], jobs=jobs)
+    for request, result in zip(requests, results, strict=True):
+        if isinstance(result, BuildResult):
+            _finish(request, result, state.console)
+    failures = [result for result in results if isinstance(result, Error)]
+    if failures:
+        state.console.note(f"{len(failures)} of {len(results)} services failed")
+        raise typer.Exit(failures[0].exit_code)
+
+
+def _finish(request: BuildRequest, result: BuildResult, console: Console) -> None:
+    to = request.artifacts.report
+    _summarize(console, result, to_stdout=to != STDOUT)
+    if to == STDOUT:
+        console.document(report_text(result, yaml_form=False))
+    elif to is not None:
+        write_report(to, result)
 
 
 def _summarize(console: Console, result: BuildResult, *, to_stdout: bool) -> None:

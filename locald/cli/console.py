@@ -5,6 +5,7 @@ of three forms: plain lines, the same with colour and a live line on a terminal,
 object a line.
 """
 
+import copy
 import json
 import os
 import sys
@@ -46,6 +47,20 @@ _ERASE_LINE = "\r\x1b[K"
 _MAX_HELD_LINES = 2000
 
 
+class _Screen:
+    """Standard output and error, which the consoles of several services share.
+
+    live: what is under way, by service; one line of the terminal shows all of it.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self.out = out
+        self.err = err
+        self.lock = threading.RLock()
+        self.live: dict[str, str] = {}
+        self.shown = False
+
+
 class Console:
     """Shows what happens. Safe to call from several threads."""
 
@@ -57,17 +72,22 @@ class Console:
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
-        self._out = out or sys.stdout
-        self._err = err or sys.stderr
+        self._screen = _Screen(out or sys.stdout, err or sys.stderr)
         self._verbosity = verbosity
         if progress is Progress.AUTO:
-            terminal = self._err.isatty() and os.environ.get("TERM") != "dumb"
+            terminal = self._screen.err.isatty() and os.environ.get("TERM") != "dumb"
             progress = Progress.TTY if terminal else Progress.PLAIN
         self._progress = progress
         self._color = progress is Progress.TTY and not os.environ.get("NO_COLOR")
-        self._lock = threading.RLock()
-        self._live = ""
+        self._service = ""
         self._held: deque[str] = deque(maxlen=_MAX_HELD_LINES)
+
+    def for_service(self, name: str) -> "Console":
+        """The same console; all that is told through it says which service it is about."""
+        console = copy.copy(self)
+        console._service = name
+        console._held = deque(maxlen=_MAX_HELD_LINES)
+        return console
 
     @property
     def verbose(self) -> bool:
@@ -81,21 +101,21 @@ class Console:
 
     def result(self, text: str) -> None:
         """A line of the result, to standard output."""
-        with self._lock:
+        with self._screen.lock:
             self._clear_live()
-            self._write(self._out, safe_text(text) + "\n")
+            self._write(self._screen.out, safe_text(text) + "\n")
 
     def document(self, text: str) -> None:
         """A whole document, to standard output."""
-        with self._lock:
+        with self._screen.lock:
             self._clear_live()
-            self._write(self._out, text if text.endswith("\n") else text + "\n")
+            self._write(self._screen.out, text if text.endswith("\n") else text + "\n")
 
     def program_line(self, stream: Stream, line: str) -> None:
         """A line of a program that the user asked to run, to the same output that it used."""
-        with self._lock:
+        with self._screen.lock:
             self._clear_live()
-            target = self._out if stream is Stream.STDOUT else self._err
+            target = self._screen.out if stream is Stream.STDOUT else self._screen.err
             self._write(target, safe_text(line, keep_color=target.isatty()) + "\n")
 
     def step(self, text: str) -> None:
@@ -138,11 +158,13 @@ class Console:
         if self._progress is Progress.JSON:
             self._event("phase-finished", phase=str(outcome.phase), seconds=outcome.seconds)
             return
+        self._show_live("")
         self._line(f"{self._paint(_GREEN, f'{outcome.phase:<8}')} {outcome.seconds:6.2f} s")
 
     def error(self, error: Error) -> None:
         """The one message of a failure: what, the tool's own words, what to do."""
-        with self._lock:
+        self._show_live("")
+        with self._screen.lock:
             self._clear_live()
             if self._progress is Progress.JSON:
                 self._event(
@@ -154,20 +176,22 @@ class Console:
                 )
                 return
             self._release_held()
-            self._write(self._err, f"{self._paint(_RED, 'error')}: {safe_text(error.message)}\n")
+            self._write(self._screen.err, f"{self._error_word()}: {safe_text(error.message)}\n")
             for line in error.details:
-                self._write(self._err, f"  {safe_text(line)}\n")
+                self._write(self._screen.err, f"  {safe_text(line)}\n")
             if error.hint:
-                self._write(self._err, f"{self._paint(_CYAN, 'hint')}: {safe_text(error.hint)}\n")
+                self._write(
+                    self._screen.err, f"{self._paint(_CYAN, 'hint')}: {safe_text(error.hint)}\n"
+                )
 
     def failure(self, text: str) -> None:
         """A last line for what is no `Error`: an interruption, a bug."""
-        with self._lock:
+        with self._screen.lock:
             self._clear_live()
             if self._progress is Progress.JSON:
                 self._event("error", message=safe_text(text))
             else:
-                self._write(self._err, f"{self._paint(_RED, 'error')}: {safe_text(text)}\n")
+                self._write(self._screen.err, f"{self._error_word()}: {safe_text(text)}\n")
 
     def _tell(self, kind: str, text: str, *, style: str = "") -> None:
         if self._progress is Progress.JSON:
@@ -178,41 +202,67 @@ class Console:
     def _line(self, text: str) -> None:
         if self._verbosity is Verbosity.QUIET:
             return
-        with self._lock:
-            live = self._live
+        prefix = self._paint(_DIM, f"[{self._service}] ") if self._service else ""
+        self._raw_line(prefix + text)
+
+    def _raw_line(self, text: str) -> None:
+        with self._screen.lock:
             self._clear_live()
-            self._write(self._err, text + "\n")
-            self._show_live(live)
+            self._write(self._screen.err, text + "\n")
+            self._draw_live()
 
     def _phase_text(self, phase: Phase, line: str) -> None:
         # The prefix also keeps a line from being a command to a CI system (`::set-env`, `##vso`).
-        prefix = self._paint(_DIM, f"[{phase}]")
-        self._line(f"{prefix} {safe_text(line, keep_color=self._color)}")
+        name = f"{self._service} {phase}" if self._service else phase
+        prefix = self._paint(_DIM, f"[{name}]")
+        if self._verbosity is not Verbosity.QUIET:
+            self._raw_line(f"{prefix} {safe_text(line, keep_color=self._color)}")
+
+    def _error_word(self) -> str:
+        word = self._paint(_RED, "error")
+        return f"{word}: {self._service}" if self._service else word
 
     def _release_held(self) -> None:
         """What a phase said before it failed, now that it matters."""
         for line in self._held:
-            self._write(self._err, f"  {safe_text(line)}\n")
+            self._write(self._screen.err, f"  {safe_text(line)}\n")
         self._held.clear()
 
     def _show_live(self, text: str) -> None:
-        if self._progress is not Progress.TTY or self._verbosity is Verbosity.QUIET or not text:
+        """What this service is at, until the next; nothing when empty."""
+        with self._screen.lock:
+            self._clear_live()
+            self._screen.live.pop(self._service, None)
+            if text:
+                self._screen.live[self._service] = text
+            self._draw_live()
+
+    def _draw_live(self) -> None:
+        live = self._screen.live
+        if self._progress is not Progress.TTY or self._verbosity is Verbosity.QUIET or not live:
             return
-        with self._lock:
-            self._live = text
-            self._write(self._err, f"{_ERASE_LINE}{self._paint(_DIM, safe_text(text)[:100])}")
+        parts = [f"{name}: {text}" if name else text for name, text in sorted(live.items())]
+        text = safe_text(" · ".join(parts))[:100]
+        self._write(self._screen.err, f"{_ERASE_LINE}{self._paint(_DIM, text)}")
+        self._screen.shown = True
 
     def _clear_live(self) -> None:
-        if self._live:
-            self._live = ""
-            self._write(self._err, _ERASE_LINE)
+        """Take the live line off the screen; it is drawn again after what is written now."""
+        if self._screen.shown:
+            self._screen.shown = False
+            self._write(self._screen.err, _ERASE_LINE)
+
+    def finished(self) -> None:
+        """Nothing of this service is under way any more."""
+        self._show_live("")
 
     def _event(self, kind: str, **fields: Any) -> None:
         if self._verbosity is Verbosity.QUIET and kind != "error":
             return
-        document: Mapping[str, Any] = {"event": kind, **fields}
-        with self._lock:
-            self._write(self._err, json.dumps(document) + "\n")
+        service = {"service": self._service} if self._service else {}
+        document: Mapping[str, Any] = {"event": kind, **service, **fields}
+        with self._screen.lock:
+            self._write(self._screen.err, json.dumps(document) + "\n")
 
     def _paint(self, style: str, text: str) -> str:
         return f"{style}{text}{_RESET}" if self._color else text
