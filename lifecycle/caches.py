@@ -2,14 +2,18 @@
 
 KEY/lifecycle/     what the lifecycle restores and keeps (its own form)
 KEY/build/         free for buildpacks, mounted in the build phase
+KEY/image/         what goes to and comes from a cache image, packed (`lifecycle.cache_image`)
 KEY/project.json   for whom, so that people and `locald cache` can tell
 KEY/lock
+KEY/incoming/      another cache's content, whole, that takes the place of the first three
 """
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,10 +26,16 @@ from oci.removal import remove_tree
 
 _IDENTITY_FILE = "project.json"
 _BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own
+_CONTENT = ("lifecycle", "build", "image")
+_INCOMING, _PARTIAL, _OUTGOING = "incoming", "incoming.partial", "outgoing"
 
 
 class CacheIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cache belongs to. Two builds share one only when all of this is the same."""
+    """What a cache belongs to. Two builds share one only when all of this is the same.
+
+    app_dir: the project's folder; empty in a folder of caches that the user chose, and in what
+        travels from machine to machine.
+    """
 
     project: str
     app_dir: str
@@ -48,22 +58,29 @@ class BuildCache:
         caches: Path,
         *,
         project: str,
-        app_dir: Path,
+        app_dir: Path | None,
         service: str | None,
         platform: Platform,
         distro: str,
         exec_env: str,
     ) -> Self:
-        """Where the cache is; the folder's name starts with the project's, for people."""
-        identity = CacheIdentity(
-            project=project,
-            # Names of folders need not be text; JSON is.
-            app_dir=os.fsencode(app_dir).decode(errors="backslashreplace"),
-            service=service or "",
-            platform=str(platform),
-            distro=distro,
-            exec_env=exec_env,
+        """Where the cache is in a folder of caches."""
+        return cls.of(
+            caches,
+            CacheIdentity(
+                project=project,
+                app_dir="" if app_dir is None else folder_text(app_dir),
+                service=service or "",
+                platform=str(platform),
+                distro=distro,
+                exec_env=exec_env,
+            ),
         )
+
+    @classmethod
+    def of(cls, caches: Path, identity: CacheIdentity) -> Self:
+        """Where the cache is; the folder's name starts with the project's, for people."""
+        project = identity.project
         key = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:16]
         readable = "".join(c if c.isalnum() or c in "-_" else "-" for c in project)[:40]
         return cls(root=caches / f"{readable}-{key}", identity=identity)
@@ -79,29 +96,98 @@ class BuildCache:
         return self.root / "build"
 
     @property
+    def image(self) -> Path:
+        """The folder with what was last pulled or pushed; need not be there."""
+        return self.root / "image"
+
+    @property
     def lock(self) -> Path:
         """Held for the whole of a build."""
         return self.root / "lock"
 
+    @property
+    def empty(self) -> bool:
+        """Is there nothing in it that a build could use?"""
+        if any(_names_matching(self.lifecycle / "committed", ".tar")):
+            return False
+        return not any(files for _, _, files in os.walk(self.build))
+
+    def check(self) -> None:
+        """Raises StorageError where a link or file stands in a folder's place: a project may bring
+        its cache along, and must not have its maker's choice of folders written to."""
+        for path in (self.root, *(self.root / name for name in (*_CONTENT, _INCOMING))):
+            if path.is_symlink() or (path.exists() and not path.is_dir()):
+                raise StorageError(f"the cache {path} is no folder", hint=f"delete it: rm {path}")
+        for path in (self.lock, self.root / _IDENTITY_FILE):
+            if path.is_symlink():
+                raise StorageError(f"the cache has a link: {path}", hint=f"delete it: rm {path}")
+
     def prepare(self) -> None:
-        """Make the folders, and put right what a killed export can leave.
+        """Make the folders, and put right what killed processes leave.
 
         The lifecycle commits by two renames: committed → committed-backup, then
         staging → committed. Killed between them, only the backup is whole.
         Source: lifecycle 0.21, cache/volume_cache.go.
         """
+        self.check()
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._take_in()
+        for name in (_PARTIAL, _OUTGOING):
+            if os.path.lexists(self.root / name):
+                remove_tree(self.root / name)
         for folder in (self.lifecycle, self.build):
             folder.mkdir(exist_ok=True, mode=0o700)
-        (self.root / _IDENTITY_FILE).write_bytes(msgspec.json.encode(self.identity))
+        self._write_identity()
         committed = self.lifecycle / "committed"
         backup = self.lifecycle / "committed-backup"
         if backup.is_dir() and not committed.is_dir():
             backup.rename(committed)
 
+    @contextmanager
+    def replacement(self) -> Iterator[Path]:
+        """An empty folder like this one; what is in its `lifecycle`, `build` and `image` after the
+        block is the cache's content, by one rename. When the block raises, nothing has changed."""
+        partial = self.root / _PARTIAL
+        remove_tree(partial)
+        for name in _CONTENT:
+            (partial / name).mkdir(parents=True, mode=0o700)
+        try:
+            yield partial
+            partial.rename(self.root / _INCOMING)
+        except BaseException:
+            remove_tree(partial)
+            raise
+        self._take_in()
+        remove_tree(self.root / _OUTGOING)
+
+    def _take_in(self) -> None:
+        """Move what is in `incoming` to its place; wherever this ends, it can go on from there."""
+        incoming, outgoing = self.root / _INCOMING, self.root / _OUTGOING
+        if not incoming.is_dir():
+            return
+        remove_tree(outgoing)
+        outgoing.mkdir(exist_ok=True, mode=0o700)
+        for name in _CONTENT:
+            if not os.path.lexists(incoming / name):
+                continue  # it is in its place already
+            if os.path.lexists(self.root / name):
+                old = tempfile.mkdtemp(prefix=name, dir=outgoing)
+                (self.root / name).rename(Path(old, name))
+            (incoming / name).rename(self.root / name)
+        incoming.rmdir()
+
+    def _write_identity(self) -> None:
+        data = msgspec.json.encode(self.identity)
+        path = self.root / _IDENTITY_FILE
+        if path.is_file() and path.read_bytes() == data:
+            return
+        with tempfile.NamedTemporaryFile(dir=self.root, prefix=".", delete=False) as staged:
+            staged.write(data)
+        Path(staged.name).replace(path)
+
     def size_bytes(self) -> int:
         """What the cache takes on the disk; a file with several names counts once."""
-        return _allocated_bytes(self.lifecycle, self.build)
+        return _allocated_bytes(self.lifecycle, self.build, self.image)
 
     def clear(self, *, remove: Callable[[Path], object] = remove_tree) -> None:
         """Forget everything; always safe while the lock is held.
@@ -109,8 +195,11 @@ class BuildCache:
         remove: deletes a folder, whoever owns what is in it. Raises StorageError when something
         stays.
         """
-        for folder in (self.lifecycle, self.build):
-            remove(folder)
+        self.check()
+        self._take_in()
+        for folder in (self.root / name for name in _CONTENT):
+            if os.path.lexists(folder):
+                remove(folder)
             if os.path.lexists(folder):
                 raise StorageError(
                     f"the cache {folder} cannot be deleted: files in it belong to another user",
@@ -129,6 +218,19 @@ def build_caches(folder: Path) -> tuple[BuildCache, ...]:
             continue
         found.append(BuildCache(root=root, identity=identity))
     return tuple(found)
+
+
+def folder_text(folder: Path) -> str:
+    """A folder as identities name it: names of folders need not be text, JSON is."""
+    return os.fsencode(folder).decode(errors="backslashreplace")
+
+
+def _names_matching(folder: Path, suffix: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries if entry.name.endswith(suffix))
+    except OSError:
+        return
 
 
 def _allocated_bytes(*folders: Path) -> int:

@@ -5,6 +5,7 @@
     ├── HostError              3    this host lacks a tool or an ability
     ├── ImageError             4    an image, registry, signature or policy refused
     │   └── RegistryError      4
+    │       └── MissingImageError   4
     ├── ContainerError         5    the container runtime failed, not what ran in it
     ├── StorageError           6    disk, I/O or a damaged store
     ├── BusyError              7    somebody else holds the lock, or time ran out
@@ -56,6 +57,10 @@ class ImageError(Error):
 
 class RegistryError(ImageError):
     """A registry could not be reached or refused."""
+
+
+class MissingImageError(RegistryError):
+    """The registry answers, and has no image of that name."""
 
 
 class ContainerError(Error):

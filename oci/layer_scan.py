@@ -6,8 +6,6 @@ whiteouts, link targets, counts, sizes, and the digest of what it holds uncompre
 """
 
 import gzip
-import hashlib
-import io
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import IO, cast
 
 from oci.digest import Digest
 from oci.errors import ImageError
+from oci.hashing_reader import HashingReader
 from oci.image import OCI_EQUIVALENT, OCI_LAYER_GZIP, OCI_LAYER_TAR
 from oci.tar_headers import TarHeaders
 
@@ -49,7 +48,7 @@ def scan_layer(
     if kind not in (OCI_LAYER_TAR, OCI_LAYER_GZIP):
         raise ImageError(f"{path.name[:12]}: layers of type {media_type} are not supported")
     with path.open("rb") as file, _uncompressed(file, kind) as content:
-        stream = _HashingReader(content, limits.size_bytes)
+        stream = HashingReader(content, limits.size_bytes)
         try:
             entries = _scan_entries(stream, limits)
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
@@ -79,7 +78,7 @@ def _uncompressed(file: IO[bytes], kind: str) -> IO[bytes]:
     return file if kind == OCI_LAYER_TAR else cast(IO[bytes], gzip.GzipFile(fileobj=file))
 
 
-def _scan_entries(stream: "_HashingReader", limits: ScanLimits) -> int:
+def _scan_entries(stream: "HashingReader", limits: ScanLimits) -> int:
     entries = 0
     headers = TarHeaders(cast(IO[bytes], stream))
     for member in headers:
@@ -95,39 +94,3 @@ def _scan_entries(stream: "_HashingReader", limits: ScanLimits) -> int:
     if stream.last_content > headers.end:
         raise ImageError("a layer has data after its end")
     return entries
-
-
-class _HashingReader(io.RawIOBase):
-    """Hands a stream on, hashing and counting what it reads.
-
-    last_content: where the last byte that is not zero ends.
-    """
-
-    def __init__(self, source: IO[bytes], max_bytes: int) -> None:
-        super().__init__()
-        self._source = source
-        self._hasher = hashlib.sha256()
-        self._max_bytes = max_bytes
-        self.size_bytes = 0
-        self.last_content = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._source.read(size)
-        self._hasher.update(data)
-        if content := len(data.rstrip(b"\0")):
-            self.last_content = self.size_bytes + content
-        self.size_bytes += len(data)
-        if self.size_bytes > self._max_bytes:
-            raise ImageError(f"a layer is larger than {self._max_bytes} bytes uncompressed")
-        return data
-
-    def drain(self) -> None:
-        """Read what follows the archive's end: the diffID covers it too."""
-        while self.read(1 << 20):
-            pass
-
-    def digest(self) -> Digest:
-        return Digest(self._hasher.hexdigest())

@@ -63,7 +63,7 @@ class LayerWriter:
 
     def __init__(self, layout: Layout, *, mtime: int = CONSTANT_TIME) -> None:
         self._mtime = mtime
-        self._blob = _BlobWriter(layout)
+        self._blob = BlobWriter(layout)
         self._written: WrittenLayer | None = None
 
     def __enter__(self) -> Self:
@@ -197,7 +197,7 @@ class LayerWriter:
 def write_tarball(layout: Layout, tarball: Path) -> WrittenLayer:
     """A tar archive, plain or compressed by gzip, xz or bzip2, as a layer: entry by entry as it
     is, compressed anew."""
-    blob = _BlobWriter(layout)
+    blob = BlobWriter(layout)
     try:
         with open_tarball(tarball) as content:
             while data := content.read(_CHUNK_BYTES):
@@ -252,8 +252,11 @@ class _Tree:
         )
 
 
-class _BlobWriter:
-    """Compresses, hashes and stores a stream; the blob gets its name when it is whole."""
+class BlobWriter:
+    """Compresses, hashes and stores a stream; the blob gets its name when it is whole.
+
+    `close` or `abandon` ends it.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout

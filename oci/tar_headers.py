@@ -34,12 +34,14 @@ class TarHeaders:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self._archive: tarfile.TarFile | None = None
         self.end = 0
 
     def __iter__(self) -> Iterator[tarfile.TarInfo]:
         chain: list[bytes] = []
         kind = _recording_tarinfo(chain)
         with closing(tarfile.open(fileobj=self._stream, mode="r|", tarinfo=kind)) as archive:
+            self._archive = archive
             for member in archive:
                 _check_chain(chain)
                 _check_extended(archive.pax_headers, member)
@@ -48,6 +50,13 @@ class TarHeaders:
                 # The list that tarfile keeps of all members would grow with the layer.
                 archive.members = []  # type: ignore[attr-defined]
             self.end = archive.offset
+
+    def content(self, member: tarfile.TarInfo) -> IO[bytes]:
+        """What the file holds that the iteration is at."""
+        content = self._archive.extractfile(member) if self._archive is not None else None
+        if content is None:
+            raise ImageError(f"{member.name!r} has no content")
+        return content
 
 
 # The method that reads every header; the security releases of 2026 renamed it.

@@ -133,3 +133,99 @@ def test_the_size_counts_what_lies_on_the_disk(cache: BuildCache) -> None:
     os.link(cache.build / "file", cache.build / "again")
     (cache.build / "link").symlink_to("/usr")
     assert 100_000 <= cache.size_bytes() - empty < 150_000
+
+
+def test_a_cache_with_nothing_for_a_build_is_empty(cache: BuildCache) -> None:
+    (cache.build / "folder").mkdir()
+    (cache.lifecycle / "committed").mkdir()
+    (cache.lifecycle / "committed/io.buildpacks.lifecycle.cache.metadata").write_text("{}")
+    assert cache.empty
+    (cache.lifecycle / "committed" / f"sha256:{'0' * 64}.tar").touch()
+    assert not cache.empty
+
+
+def test_a_file_of_a_compiler_is_something(cache: BuildCache) -> None:
+    (cache.build / "a/b").mkdir(parents=True)
+    (cache.build / "a/b/file").touch()
+    assert not cache.empty
+
+
+def fill(folder: Path, text: str) -> None:
+    for name in ("lifecycle", "build", "image"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "which").write_text(text)
+
+
+def which(cache: BuildCache) -> set[str]:
+    return {(cache.root / n / "which").read_text() for n in ("lifecycle", "build", "image")}
+
+
+def test_a_replacement_takes_the_place_of_everything(cache: BuildCache) -> None:
+    fill(cache.root, "old")
+    with cache.replacement() as staged:
+        fill(staged, "new")
+    assert which(cache) == {"new"}
+    assert {path.name for path in cache.root.iterdir()} == {
+        "lifecycle", "build", "image", "project.json",
+    }  # fmt: skip
+
+
+def test_a_replacement_that_fails_changes_nothing(cache: BuildCache) -> None:
+    fill(cache.root, "old")
+
+    def fail() -> None:
+        with cache.replacement() as staged:
+            fill(staged, "new")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert which(cache) == {"old"}
+    assert not (cache.root / "incoming.partial").exists()
+
+
+def test_a_replacement_killed_before_its_rename_leaves_the_old(cache: BuildCache) -> None:
+    fill(cache.root, "old")
+    (cache.root / "incoming.partial").mkdir()
+    fill(cache.root / "incoming.partial", "new")
+    cache.prepare()
+    assert which(cache) == {"old"}
+    assert not (cache.root / "incoming.partial").exists()
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2, 3])
+@pytest.mark.parametrize("between", [False, True])
+def test_a_replacement_killed_after_its_rename_is_finished(
+    cache: BuildCache, moved: int, between: bool
+) -> None:
+    fill(cache.root, "old")
+    incoming, outgoing = cache.root / "incoming", cache.root / "outgoing"
+    incoming.mkdir()
+    outgoing.mkdir()
+    fill(incoming, "new")
+    names = ("lifecycle", "build", "image")
+    for name in names[:moved]:
+        (cache.root / name).rename(outgoing / name)
+        (incoming / name).rename(cache.root / name)
+    if between and moved < 3:  # the old one is gone, the new one not yet there
+        (cache.root / names[moved]).rename(outgoing / names[moved])
+    cache.prepare()
+    assert which(cache) == {"new"}
+    assert not incoming.exists()
+    assert not outgoing.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["lifecycle", "build", "image", "incoming", "lock", "project.json"]
+)
+def test_a_cache_that_a_project_brings_along_leads_nowhere(
+    cache: BuildCache, tmp_path: Path, name: str
+) -> None:
+    cache.clear()
+    for path in (cache.lifecycle, cache.build):
+        path.rmdir()
+    (cache.root / "project.json").unlink()
+    (cache.root / name).symlink_to(tmp_path / "precious")
+    with pytest.raises(StorageError, match=r"is no folder|has a link"):
+        cache.prepare()
+    assert not (tmp_path / "precious").exists()
