@@ -134,9 +134,12 @@ def _platform_dir(kind: Literal["data", "cache", "config", "state"]) -> Path:
 
 def _make_private(folder: Path) -> None:
     """mkdir -p, every new folder 0700 whatever the umask (`Path.mkdir` gives parents 0777)."""
-    if not folder.is_dir():
-        if folder.exists():
-            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
-        if folder.parent != folder:
-            _make_private(folder.parent)
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        _make_private(folder.parent)
+    try:
+        # Raises for what is there and no folder, but not when another process made it just now.
         folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from error

@@ -28,6 +28,7 @@ _COMMANDS = {
     "run": "locald.cli.run",
     "inspect": "locald.cli.inspect",
     "cache": "locald.cli.cache",
+    "config": "locald.cli.config",
 }
 
 app = typer.Typer(

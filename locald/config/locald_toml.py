@@ -17,11 +17,15 @@ SERVICE_TYPES = ("exec", "worker", "container", "postgres", "site")
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 PortNumber = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
-_SERVICE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+SERVICE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[service.NAME.build]`: how this service becomes an image. None: not said here."""
+    """`[service.NAME.build]`: how this service becomes an image.
+
+    None stands for what is not said here. What each key means is in `key_meaning`, what a project
+    may ask for in `project_limits`.
+    """
 
     builder: Text | None = None
     run_image: Text | None = None
@@ -134,7 +138,7 @@ def read_locald_toml(path: Path) -> LocaldToml:
     for table, entries in (("service", top.service), ("services", top.services)):
         for name, entry in entries.items():
             at = key_path(table, name)
-            if not _SERVICE_NAME.fullmatch(name):
+            if not SERVICE_NAME.fullmatch(name):
                 raise ConfigError(
                     f"{shown(path)}: {at}: not a service's name",
                     hint="use up to 63 letters, digits, - and _, beginning with a letter or digit",

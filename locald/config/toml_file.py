@@ -17,7 +17,11 @@ _POSITION = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$
 
 def read_toml(path: Path) -> dict[str, object]:
     """The file's tables, not yet checked. Raises ConfigError."""
-    text = read_text(path)
+    return parse_toml(read_text(path), path)
+
+
+def parse_toml(text: str, path: Path) -> dict[str, object]:
+    """The tables of a file's text, not yet checked. Raises ConfigError that names the file."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -1,7 +1,7 @@
 """The user's own config.toml: what holds for every project of this user."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -11,14 +11,17 @@ from locald.config.toml_file import convert, read_toml
 
 
 class UserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """None where the user said nothing."""
+    """What holds for every project of this user.
+
+    None stands for what is not said. What each key means is in `key_meaning`.
+    """
 
     default_builder: str | None = None
     pull_policy: PullPolicy | None = None
     runtime: Literal["auto", "runc", "podman", "bwrap"] | None = None
     network: Network | None = None
     timeout: str | int | None = None
-    jobs: int | None = None
+    jobs: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
     run_image_mirrors: dict[str, tuple[str, ...]] = {}
     registry_mirrors: dict[str, str | tuple[str, ...]] = {}
     insecure_registries: tuple[str, ...] = ()
