@@ -9,7 +9,16 @@ from locald.build.pipeline import build
 from locald.build.report import STDOUT, BuildResult, report_text, write_report
 from locald.build.side_by_side import side_by_side
 from locald.cli.console import Console, Progress
-from locald.cli.options import buildpacks, cache, environment, images, output, registry, source
+from locald.cli.options import (
+    buildpacks,
+    cache,
+    environment,
+    images,
+    output,
+    pack,
+    registry,
+    source,
+)
 from locald.cli.state import State
 from locald.config.build_flags import BuildFlags
 from locald.config.request import BuildRequest
@@ -70,14 +79,28 @@ def build_command(
     insecure_registry: registry.InsecureRegistry = None,
     quiet: output.Quiet = False,
     verbose: output.Verbose = False,
+    timestamps: output.Timestamps = False,
     progress: output.ProgressOption = Progress.AUTO,
+    trust_builder: pack.TrustBuilder = None,
+    trust_extra_buildpacks: pack.TrustExtraBuildpacks = False,
+    docker_host: pack.DockerHost = None,
+    userns_host: pack.UsernsHost = False,
+    interactive: pack.Interactive = False,
 ) -> None:
     """Build an OCI image from source with Cloud Native Buildpacks.
 
     Standard output carries NAME@DIGEST of what was built, everything else is on standard error.
     """
     state = State.current()
-    state.configure(progress=progress, quiet=quiet, verbose=verbose)
+    state.configure(progress=progress, quiet=quiet, verbose=verbose, timestamps=timestamps)
+    for note in pack.ignored_flags(
+        trust_builder=trust_builder,
+        trust_extra_buildpacks=trust_extra_buildpacks,
+        docker_host=docker_host,
+        userns_host=userns_host,
+        interactive=interactive,
+    ):
+        state.console.note(note)
     flags = BuildFlags(
         path=path,
         descriptor=descriptor,

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, TextIO
 
@@ -69,6 +70,7 @@ class Console:
         *,
         progress: Progress = Progress.AUTO,
         verbosity: Verbosity = Verbosity.NORMAL,
+        timestamps: bool = False,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class Console:
             progress = Progress.TTY if terminal else Progress.PLAIN
         self._progress = progress
         self._color = progress is Progress.TTY and not os.environ.get("NO_COLOR")
+        self._timestamps = timestamps
         self._service = ""
         self._held: deque[str] = deque(maxlen=_MAX_HELD_LINES)
 
@@ -208,7 +211,7 @@ class Console:
     def _raw_line(self, text: str) -> None:
         with self._screen.lock:
             self._clear_live()
-            self._write(self._screen.err, text + "\n")
+            self._write(self._screen.err, f"{self._stamp()}{text}\n")
             self._draw_live()
 
     def _phase_text(self, phase: Phase, line: str) -> None:
@@ -218,8 +221,11 @@ class Console:
         if self._verbosity is not Verbosity.QUIET:
             self._raw_line(f"{prefix} {safe_text(line, keep_color=self._color)}")
 
+    def _stamp(self) -> str:
+        return self._paint(_DIM, f"{_now():%H:%M:%S} ") if self._timestamps else ""
+
     def _error_word(self) -> str:
-        word = self._paint(_RED, "error")
+        word = self._stamp() + self._paint(_RED, "error")
         return f"{word}: {self._service}" if self._service else word
 
     def _release_held(self) -> None:
@@ -260,7 +266,8 @@ class Console:
         if self._verbosity is Verbosity.QUIET and kind != "error":
             return
         service = {"service": self._service} if self._service else {}
-        document: Mapping[str, Any] = {"event": kind, **service, **fields}
+        stamp = {"time": _now().isoformat()} if self._timestamps else {}
+        document: Mapping[str, Any] = {"event": kind, **stamp, **service, **fields}
         with self._screen.lock:
             self._write(self._screen.err, json.dumps(document) + "\n")
 
@@ -271,3 +278,8 @@ class Console:
     def _write(target: TextIO, text: str) -> None:
         target.write(text)
         target.flush()
+
+
+def _now() -> datetime:
+    """Local time with its offset, to the second."""
+    return datetime.now().astimezone().replace(microsecond=0)

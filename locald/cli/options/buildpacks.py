@@ -62,6 +62,7 @@ Lifecycle: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--lifecycle",
+        "--lifecycle-image",
         help="Run this lifecycle instead of the builder's: an image, a folder, or a tgz file.",
         metavar="LOCATION",
         rich_help_panel=_PANEL,

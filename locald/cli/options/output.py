@@ -101,6 +101,13 @@ Verbose: TypeAlias = Annotated[
     ),
 ]
 
+Timestamps: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--timestamps", help="Begin each line with the time of day.", rich_help_panel=_PANEL
+    ),
+]
+
 ProgressOption: TypeAlias = Annotated[
     Progress, typer.Option("--progress", help="Form of the progress.", rich_help_panel=_PANEL)
 ]

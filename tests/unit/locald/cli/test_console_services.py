@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
@@ -58,3 +59,11 @@ def test_events_carry_the_service() -> None:
     assert [event.get("service", "") for event in events] == [
         "web", "web", "api", "api", "web", "web", "api", "",
     ]  # fmt: skip
+
+
+def test_timestamps_begin_each_line() -> None:
+    err = io.StringIO()
+    play(Console(progress=Progress.PLAIN, timestamps=True, out=io.StringIO(), err=err))
+    told = [line for line in err.getvalue().splitlines() if not line.startswith("  ")]
+    assert told
+    assert all(re.match(r"\d\d:\d\d:\d\d \S", line) for line in told)
