@@ -46,14 +46,16 @@ class State:
         """The state of this run."""
         return _current or State.start()
 
-    def configure(self, *, progress: Progress, quiet: bool, verbose: bool) -> None:
+    def configure(
+        self, *, progress: Progress, quiet: bool, verbose: bool, timestamps: bool = False
+    ) -> None:
         """Apply the output flags that every command shares."""
         verbosity = Verbosity.NORMAL
         if quiet:
             verbosity = Verbosity.QUIET
         if verbose:
             verbosity = Verbosity.VERBOSE
-        self.console = Console(progress=progress, verbosity=verbosity)
+        self.console = Console(progress=progress, verbosity=verbosity, timestamps=timestamps)
         logging.basicConfig(
             level=logging.WARNING if not verbose else logging.INFO,
             handlers=[_ConsoleHandler(self.console)],
