@@ -19,7 +19,7 @@ def verdict_lines(detection: Detection) -> tuple[str, ...]:
             why = reason(said) if member.verdict is not Verdict.PASS else ""
             lines.append(verdict_text(member) + (f": {why}" if why else ""))
     for name, supported in detection.skipped.items():
-        lines.append(f"{name} was not asked: it is for {_environments(supported)}")
+        lines.append(f"{name} was not asked: it is for {environments_text(supported)}")
     unmet = dict.fromkeys(
         unmet for attempt in detection.attempts for unmet in attempt.unmet if not unmet.dropped
     )
@@ -55,5 +55,6 @@ def unmet_text(unmet: Unmet) -> str:
     return f"{unmet.module} provides {unmet.name}, which no buildpack after it requires"
 
 
-def _environments(supported: tuple[str, ...]) -> str:
+def environments_text(supported: tuple[str, ...]) -> str:
+    """What a buildpack that was not asked is for."""
     return "the execution environment " + " or ".join(supported)

@@ -40,6 +40,25 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that buildpacks required, from plan.toml."""
+
+    name: str
+
+
+class PlanEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Who provides what; the same name once for each that required it."""
+
+    providers: tuple[GroupBuildpack, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """plan.toml."""
+
+    entries: tuple[PlanEntry, ...] = ()
+
+
 class BuildProcess(msgspec.Struct, frozen=True, kw_only=True):
     """A process type that the buildpacks define, from metadata.toml."""
 
@@ -103,6 +122,11 @@ def write_project_metadata(path: Path, source: SourceMetadata) -> None:
 def read_group(layers: Path) -> Group:
     """group.toml of a finished detection."""
     return _read_as(layers, "group.toml", Group)
+
+
+def read_plan(layers: Path) -> Plan:
+    """plan.toml of a finished detection."""
+    return _read_as(layers, "plan.toml", Plan)
 
 
 def read_build_metadata(layers: Path) -> BuildMetadata:
