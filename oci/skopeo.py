@@ -1,11 +1,15 @@
 """skopeo: fetches, copies and inspects images. Argv makers are pure; `Skopeo` runs them."""
 
-import re
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from oci.digest import Digest
-from oci.errors import DISK_FULL_HINT, CommandError, Error, ImageError, RegistryError, StorageError
+from oci.errors import BusyError, CommandError, ImageError
 from oci.image import (
     INDEX_TYPES,
     OCI_MANIFEST,
@@ -17,19 +21,27 @@ from oci.image import (
 )
 from oci.location import ImageLocation, Transport
 from oci.platform import Platform
-from oci.process import Command, CommandRunner, LineSink
+from oci.process import Command, CommandResult, CommandRunner, LineSink
+from oci.reference import Reference
+from oci.registries import Pass, Registries
+from oci.registries import RegistryAccess as RegistryAccess
+from oci.registry_errors import Transient, stalled
+from oci.skopeo_errors import explain
 
-# How often skopeo itself repeats a failed request.
-_RETRIES = 3
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegistryAccess:
-    """How registries are reached. Credentials stay in files that skopeo reads itself."""
+class Way:
+    """How skopeo reaches one registry. auth_file: None means without a credential."""
 
     auth_file: Path | None = None
     cert_dir: Path | None = None
     tls_verify: bool = True
+    registries_conf: Path | None = None
+
+
+NO_REGISTRY = Way()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,53 +60,54 @@ def copy_argv(
     target: ImageLocation,
     *,
     platform: Platform,
-    access: RegistryAccess,
+    way: Way = NO_REGISTRY,
     preserve_digests: bool = False,
     quiet: bool = False,
 ) -> tuple[str, ...]:
-    """The argv that copies one image."""
+    """The argv that copies one image. way: to the one of both that is in a registry."""
     return (
         "skopeo",
-        *_platform_options(platform),
+        *_global_options(platform, way),
         "copy",
         *(("--quiet",) if quiet else ()),
         *(("--preserve-digests",) if preserve_digests else ()),
-        "--retry-times", str(_RETRIES),
-        *_access_options(access, source, prefix="src-"),
-        *_access_options(access, target, prefix="dest-"),
+        *_way_options(way, source, prefix="src-"),
+        *_way_options(way, target, prefix="dest-"),
         "--",
         str(source),
         str(target),
-    )  # fmt: skip
+    )
 
 
 def inspect_argv(
-    source: ImageLocation,
-    *,
-    platform: Platform,
-    access: RegistryAccess,
-    config: bool = False,
+    source: ImageLocation, *, platform: Platform, way: Way = NO_REGISTRY, config: bool = False
 ) -> tuple[str, ...]:
     """The argv that prints an image's raw manifest, or its raw configuration."""
     return (
         "skopeo",
-        *_platform_options(platform),
+        *_global_options(platform, way),
         "inspect",
         "--raw",
         *(("--config",) if config else ()),
-        "--retry-times", str(_RETRIES),
-        *_access_options(access, source, prefix=""),
+        *_way_options(way, source, prefix=""),
         "--",
         str(source),
-    )  # fmt: skip
+    )
 
 
 class Skopeo:
     """Runs skopeo and turns what it says into errors that name the cause."""
 
-    def __init__(self, runner: CommandRunner, access: RegistryAccess | None = None) -> None:
+    def __init__(
+        self,
+        runner: CommandRunner,
+        registries: Registries | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._runner = runner
-        self._access = access or RegistryAccess()
+        self.registries = registries or Registries(runner)
+        self._sleep = sleep
 
     def copy(
         self,
@@ -105,19 +118,27 @@ class Skopeo:
         preserve_digests: bool = False,
         on_line: LineSink | None = None,
     ) -> None:
-        """Copy one image. Raises RegistryError, ImageError or StorageError."""
-        argv = copy_argv(
-            source,
-            target,
-            platform=platform,
-            access=self._access,
-            preserve_digests=preserve_digests,
-            quiet=on_line is None,
-        )
-        try:
-            self._runner.run(Command(argv=argv, dies_with_us=True), on_line=on_line)
-        except CommandError as error:
-            raise _explain(error, source, target) from error
+        """Copy one image; at most one of both is in a registry. Raises RegistryError, ImageError
+        or StorageError."""
+        image = _in_registry(source) or _in_registry(target)
+        growth = None
+        if image is not None and target.path is not None:
+            growth = _Growth(target.path, image, self.registries.patience.stall_seconds)
+
+        def run() -> CommandResult:
+            with self._way(image) as (way, descriptors):
+                argv = copy_argv(
+                    source,
+                    target,
+                    platform=platform,
+                    way=way,
+                    preserve_digests=preserve_digests,
+                    quiet=on_line is None,
+                )
+                command = Command(argv=argv, dies_with_us=True, pass_fds=descriptors, watch=growth)
+                return self._run(command, source, target, on_line=on_line)
+
+        self._persist(run)
 
     def remote_image(self, source: ImageLocation, *, platform: Platform) -> RemoteImage:
         """Manifest and configuration of an image, its layers not fetched."""
@@ -147,11 +168,108 @@ class Skopeo:
         )
 
     def _inspect(self, source: ImageLocation, *, platform: Platform, config: bool = False) -> bytes:
-        argv = inspect_argv(source, platform=platform, access=self._access, config=config)
+        image = _in_registry(source)
+
+        def run() -> CommandResult:
+            with self._way(image) as (way, descriptors):
+                argv = inspect_argv(source, platform=platform, way=way, config=config)
+                limit = self.registries.patience.stall_seconds if image is not None else None
+                command = Command(argv=argv, pass_fds=descriptors, timeout_seconds=limit)
+                return self._run(command, source, None)
+
+        return self._persist(run).stdout
+
+    def _run(
+        self,
+        command: Command,
+        source: ImageLocation,
+        target: ImageLocation | None,
+        *,
+        on_line: LineSink | None = None,
+    ) -> CommandResult:
         try:
-            return self._runner.run(Command(argv=argv)).stdout
+            return self._runner.run(command, on_line=on_line)
         except CommandError as error:
-            raise _explain(error, source, None) from error
+            raise explain(error, source, target, who=self.registries.credential) from error
+        except BusyError as error:
+            image = _in_registry(source)
+            if image is None or command.timeout_seconds is None:
+                raise
+            raise Transient(stalled(image, command.timeout_seconds)) from error
+
+    def _persist(self, run: Callable[[], CommandResult]) -> CommandResult:
+        """skopeo's own repetitions leave out servers' errors and know no Retry-After."""
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return run()
+            except Transient as error:
+                pause = self.registries.patience.pause(tried, asked_seconds=error.asked_seconds)
+                if pause is None:
+                    raise error.final from error
+                log.info("%s; asking again in %.1f s", error, pause)
+                self._sleep(pause)
+
+    @contextmanager
+    def _way(self, image: Reference | None) -> Iterator[tuple[Way, tuple[int, ...]]]:
+        """What it needs, in files that no disk has and nobody else can open."""
+        if image is None:
+            yield NO_REGISTRY, ()
+            return
+        wanted: Pass = self.registries.skopeo_pass(image)
+        with ExitStack() as stack:
+            descriptors = []
+            paths: list[Path | None] = []
+            auth = wanted.auth.reveal().encode() if wanted.auth is not None else None
+            for content in (auth, wanted.registries_conf):
+                if content is None:
+                    paths.append(None)
+                    continue
+                descriptor = os.memfd_create("locald", 0)
+                stack.callback(os.close, descriptor)
+                os.write(descriptor, content)
+                descriptors.append(descriptor)
+                paths.append(Path("/dev/fd", str(descriptor)))
+            way = Way(
+                auth_file=paths[0],
+                registries_conf=paths[1],
+                cert_dir=wanted.cert_dir,
+                tls_verify=wanted.tls_verify,
+            )
+            yield way, tuple(descriptors)
+
+
+class _Growth:
+    """Raises when the folder that skopeo writes into has not changed for too long."""
+
+    def __init__(self, folder: Path, image: Reference, stall_seconds: float) -> None:
+        self._folder = folder
+        self._image = image
+        self._stall_seconds = stall_seconds
+        self._seen: frozenset[tuple[str, int]] = frozenset()
+        self._changed = time.monotonic()
+
+    def __call__(self) -> None:
+        seen = frozenset(self._files())
+        now = time.monotonic()
+        if seen != self._seen:
+            self._seen, self._changed = seen, now
+        elif now - self._changed > self._stall_seconds:
+            self._changed = now
+            raise Transient(stalled(self._image, self._stall_seconds))
+
+    def _files(self) -> Iterator[tuple[str, int]]:
+        try:
+            with os.scandir(self._folder) as entries:
+                for entry in entries:
+                    yield entry.name, entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:  # not begun, or renamed this moment
+            return
+
+
+def _in_registry(location: ImageLocation) -> Reference | None:
+    return location.reference if location.transport is Transport.REGISTRY else None
 
 
 def _pinned(source: ImageLocation, digest: Digest) -> ImageLocation:
@@ -161,102 +279,26 @@ def _pinned(source: ImageLocation, digest: Digest) -> ImageLocation:
     return ImageLocation.registry(source.reference.with_digest(digest))
 
 
-def _platform_options(platform: Platform) -> tuple[str, ...]:
+def _global_options(platform: Platform, way: Way) -> tuple[str, ...]:
     variant = ("--override-variant", platform.variant) if platform.variant else ()
+    conf = ("--registries-conf", str(way.registries_conf)) if way.registries_conf else ()
     return (
         "--override-os", platform.os,
         "--override-arch", platform.architecture,
         *variant,
+        *conf,
     )  # fmt: skip
 
 
-def _access_options(
-    access: RegistryAccess, location: ImageLocation, *, prefix: str
-) -> tuple[str, ...]:
+def _way_options(way: Way, location: ImageLocation, *, prefix: str) -> tuple[str, ...]:
     if location.transport is not Transport.REGISTRY:
         return ()
-    options: tuple[str, ...] = ()
-    if access.auth_file is not None:
-        options += (f"--{prefix}authfile" if prefix else "--authfile", str(access.auth_file))
-    if access.cert_dir is not None:
-        options += (f"--{prefix}cert-dir", str(access.cert_dir))
-    if not access.tls_verify:
+    # Without either of both skopeo would look for a credential itself.
+    options: tuple[str, ...] = (f"--{prefix}no-creds",)
+    if way.auth_file is not None:
+        options = ("--authfile" if not prefix else f"--{prefix}authfile", str(way.auth_file))
+    if way.cert_dir is not None:
+        options += (f"--{prefix}cert-dir", str(way.cert_dir))
+    if not way.tls_verify:
         options += (f"--{prefix}tls-verify=false",)
     return options
-
-
-# What skopeo says → what it means. The first match wins; {registry} and {image} are filled in.
-_CAUSES: tuple[tuple[str, str, str], ...] = (
-    (
-        r"no space left on device|disk quota exceeded",
-        "the disk is full",
-        DISK_FULL_HINT,
-    ),
-    (
-        r"toomanyrequests|too many requests",
-        "the registry {registry} limits how often it may be asked for {image}",
-        "wait, or log in: skopeo login {registry}",
-    ),
-    (
-        r"unauthorized|authentication required|(?<!permission )denied|403 \(?Forbidden",
-        "{image}: the registry refused access",
-        "see that the name is right; log in with: skopeo login {registry}",
-    ),
-    (
-        r"manifest unknown|not found: manifest|404 \(?Not Found|name unknown|repository name not",
-        "{image} does not exist in its registry",
-        "see that the name and the tag are right",
-    ),
-    (
-        r"no image found in (?:image index|manifest list) for",
-        "{image} has no image for this platform",
-        "choose another image, or another --platform",
-    ),
-    (
-        r"x509|certificate",
-        "the certificate of the registry {registry} is not trusted",
-        "add its CA to this host, or to /etc/containers/certs.d/{registry}/ca.crt",
-    ),
-    (
-        r"server gave HTTP response to HTTPS client",
-        "the registry {registry} speaks HTTP, not HTTPS",
-        "list it as insecure in /etc/containers/registries.conf if that is meant to be",
-    ),
-    (
-        r"no such host|server misbehaving|dial tcp|connection refused|i/o timeout|EOF"
-        r"|network is unreachable|TLS handshake timeout|pinging container registry",
-        "the registry {registry} cannot be reached for {image}",
-        "see that this host has a way to it (network, proxy); without one, "
-        "`locald builder create --embedded` makes a builder here",
-    ),
-)
-
-
-def _explain(error: CommandError, source: ImageLocation, target: ImageLocation | None) -> Error:
-    """The skopeo failure as an error that names cause, image and remedy."""
-    said = "\n".join(error.details)
-    registries = [
-        location
-        for location in (source, target)
-        if location is not None and location.transport is Transport.REGISTRY
-    ]
-    # A failed copy names the side that failed in its own words; with one registry it is that.
-    subject = registries[-1] if registries else (target or source)
-    image = str(subject.reference or subject.path)
-    registry = subject.reference.registry if subject.reference is not None else ""
-    for pattern, message, hint in _CAUSES:
-        if re.search(pattern, said, re.IGNORECASE):
-            if "disk" in message:
-                return StorageError(f"{message} (while copying to {target})", hint=hint)
-            if not registries:
-                break
-            return RegistryError(
-                message.format(image=image, registry=registry),
-                details=error.details[-3:],
-                hint=hint.format(image=image, registry=registry),
-            )
-    if not registries and source.is_path and source.path is not None and not source.path.exists():
-        return ImageError(f"no such file or folder: {source.path}")
-    verb = f"copy {source} to {target}" if target is not None else f"read {source}"
-    kind = RegistryError if registries else ImageError
-    return kind(f"skopeo could not {verb}", details=error.details[-5:])

@@ -9,7 +9,8 @@ from locald.build.pipeline import Tools
 from locald.cli.console import Console, Progress, Verbosity
 from locald.paths import Paths
 from oci.process import CommandRunner
-from oci.skopeo import RegistryAccess, Skopeo
+from oci.registries import Registries, RegistryAccess
+from oci.skopeo import Skopeo
 from oci.store import ImageStore
 
 _current: "State | None" = None
@@ -69,6 +70,6 @@ class State:
 
     def tools(self, access: RegistryAccess | None = None) -> Tools:
         """What builds need."""
-        skopeo = Skopeo(self.runner, access)
+        skopeo = Skopeo(self.runner, Registries(self.runner, access))
         store = ImageStore(self.paths.ensure(self.paths.store), skopeo, on_wait=self.console.note)
         return Tools(runner=self.runner, skopeo=skopeo, store=store, paths=self.paths)

@@ -1,10 +1,73 @@
 """How a request reaches registries."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from locald.config.errors import ConfigError
 from locald.config.flag_path import readable_path
-from locald.config.resolution import Resolution
-from oci.skopeo import RegistryAccess
+from locald.config.resolution import Resolution, texts
+from oci.errors import UsageError
+from oci.registries import RegistryAccess
+from oci.registries_conf import is_location, is_registry
+
+EVERY_REGISTRY = "*"
 
 
 def resolve_registries(resolution: Resolution) -> RegistryAccess:
-    """Only flags and the user's own file decide: credentials are the user's."""
-    return RegistryAccess(auth_file=readable_path(resolution.flags.authfile, "--authfile"))
+    """Only flags and the user's own file decide: a project's files choose neither credentials nor
+    whom to trust."""
+    flags, user = resolution.flags, resolution.user
+    if flags.authfile is not None:
+        resolution.origins["authfile"] = "--authfile"
+    insecure = {
+        *(_registry(text, "--insecure-registry") for text in flags.insecure_registries),
+        *(
+            _registry(text, resolution.user_key("insecure-registries"))
+            for text in user.insecure_registries
+        ),
+    }
+    return RegistryAccess(
+        auth_file=readable_path(flags.authfile, "--authfile"),
+        cert_dir=_folder(flags.cert_dir, "--cert-dir"),
+        insecure=frozenset(insecure),
+        mirrors=_mirrors(resolution),
+    )
+
+
+def _mirrors(resolution: Resolution) -> Mapping[str, tuple[str, ...]]:
+    """`registry-mirrors` of the user's file: registry, or `*` → where to fetch from first."""
+    found = {}
+    for registry, mirrors in resolution.user.registry_mirrors.items():
+        origin = resolution.user_key(f"registry-mirrors.{registry}")
+        if registry != EVERY_REGISTRY:
+            _registry(registry, origin)
+        for mirror in texts(mirrors):
+            if not is_location(mirror):
+                raise ConfigError(
+                    f"{origin}: {mirror[:100]!r} is no registry",
+                    hint="write HOST[:PORT][/PATH], without https://",
+                )
+        found[registry] = texts(mirrors)
+    return found
+
+
+def _registry(text: str, origin: str) -> str:
+    if not is_registry(text):
+        raise UsageError(
+            f"{origin}: {text[:100]!r} is no registry",
+            hint="write HOST or HOST:PORT, as in the image's name, without https:// and without "
+            "a path",
+        )
+    return text
+
+
+def _folder(path: Path | None, flag: str) -> Path | None:
+    """A folder of certificates."""
+    if path is None:
+        return None
+    if not path.is_dir():
+        raise UsageError(
+            f"{flag}: {path}: no such folder",
+            hint="name the folder that holds the CA's certificate, as a file that ends in .crt",
+        )
+    return path.absolute()

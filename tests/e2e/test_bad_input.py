@@ -10,7 +10,7 @@ from tests.support.buildpack_folder import BuildpackFolder
 from tests.support.cli import Finished
 from tests.support.e2e import Installation
 from tests.support.plain_image import make_image
-from tests.support.registry_server import free_port
+from tests.support.free_port import free_port
 
 
 def refused(result: Finished, code: int, *parts: str) -> None:

@@ -12,12 +12,12 @@ import pytest
 import yaml
 
 from tests.support.e2e import BUILDER, Installation
-from tests.support.registry_server import RegistryServer, registry_server
+from tests.support.registry import Registry, serve_registry
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    with registry_server(tmp_path_factory.mktemp("registry")) as server:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with serve_registry(tmp_path_factory.mktemp("registry") / "of-outputs") as server:
         yield server
 
 
@@ -60,40 +60,38 @@ def test_the_default_is_podmans_storage(installation: Installation, app: Path) -
 
 
 def test_a_registry_receives_the_image_under_its_digest(
-    installation: Installation, app: Path, registry: RegistryServer
+    installation: Installation, app: Path, registry: Registry
 ) -> None:
-    target = f"docker://{registry.name}/team/app:1.0"
-    with_registry = installation.with_environment(HOME=str(registry.home))
-    result = with_registry.build(app, "--output", target)
+    target = f"docker://{registry.host}/team/app:1.0"
+    result = installation.build(app, "--output", target, *registry.flags)
     assert inspect("--tls-verify=false", target)["Digest"] == result.digest
 
 
 def test_a_registry_that_wants_tls_is_not_spoken_to_without(
-    installation: Installation, app: Path, registry: RegistryServer
+    installation: Installation, app: Path, registry: Registry
 ) -> None:
-    result = installation.try_build(app, "--output", f"docker://{registry.name}/team/app:2.0")
+    result = installation.try_build(app, "--output", f"docker://{registry.host}/team/app:2.0")
     assert result.code == 4
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
-    assert registry.name in result.stderr
+    assert registry.host in result.stderr
 
 
 def test_a_run_image_of_a_registry_is_looked_up_and_completed_for_an_archive(
-    installation: Installation, app: Path, registry: RegistryServer, tmp_path: Path
+    installation: Installation, app: Path, registry: Registry, tmp_path: Path
 ) -> None:
     layout = installation.layout_of(BUILDER.replace("/builder", "/run"))
-    name = f"{registry.name}/base/run:1"
+    name = f"{registry.host}/base/run:1"
     argv = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout.path}:latest"]
     subprocess.run([*argv, f"docker://{name}"], check=True, capture_output=True)
-    with_registry = installation.with_environment(HOME=str(registry.home))
     archive = f"oci-archive:{tmp_path / 'image.tar'}"
-    result = with_registry.build(app, "--run-image", name, "--output", archive)
+    result = installation.build(app, "--run-image", name, "--output", archive, *registry.flags)
     assert inspect(f"{archive}:latest")["Digest"] == result.digest
     image = installation.image(app)
     assert image is not None
     labels = json.loads(image.config_bytes)["config"]["Labels"]
     run_image = json.loads(labels["io.buildpacks.lifecycle.metadata"])["runImage"]
-    assert run_image["reference"].startswith(f"{registry.name}/base/run@sha256:")
+    assert run_image["reference"].startswith(f"{registry.host}/base/run@sha256:")
 
 
 def test_several_tags_are_printed_and_kept(installation: Installation, app: Path) -> None:

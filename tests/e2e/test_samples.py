@@ -13,7 +13,7 @@ from locald.paths import Paths
 from oci.locks import exclusive
 from tests.support.cli import Locald
 from tests.support.e2e import SAMPLES, Installation
-from tests.support.registry_server import free_port
+from tests.support.free_port import free_port
 from tests.support.web_page import fetch_page
 
 NAMES = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir())

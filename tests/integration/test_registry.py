@@ -13,7 +13,7 @@ from oci.location import ImageLocation
 from oci.platform import Platform
 from oci.process import Command, CommandRunner
 from oci.reference import Reference
-from oci.skopeo import RegistryAccess, Skopeo
+from oci.skopeo import Skopeo
 from oci.store import ImageStore
 from tests.support.images import describe, encode, make_image
 from tests.support.registry import Registry, registry
@@ -26,7 +26,7 @@ OTHER = Platform("linux", "s390x" if HOST.architecture != "s390x" else "amd64")
 
 @pytest.fixture
 def skopeo(registry: Registry) -> Skopeo:
-    return Skopeo(CommandRunner(), registry.access)
+    return Skopeo(CommandRunner(), registry.registries)
 
 
 @pytest.fixture
@@ -40,9 +40,7 @@ def push(skopeo: Skopeo, layout: Layout, registry: Registry, name: str) -> None:
 
 
 def reference(registry: Registry, name: str) -> Reference:
-    found = registry.location(name).reference
-    assert found is not None
-    return found
+    return registry.reference(name)
 
 
 def blob_requests(registry: Registry, layout: Layout) -> list[str]:
@@ -192,7 +190,7 @@ def test_a_missing_image_is_named(registry: Registry, skopeo: Skopeo) -> None:
 
 
 def test_a_registry_without_tls_is_told_as_such(registry: Registry) -> None:
-    careful = Skopeo(CommandRunner(), RegistryAccess())
+    careful = Skopeo(CommandRunner())
     with pytest.raises(RegistryError, match="speaks HTTP, not HTTPS"):
         careful.remote_image(registry.location("team/app:1"), platform=HOST)
 

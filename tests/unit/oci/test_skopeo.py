@@ -9,26 +9,33 @@ from oci.digest import Digest
 from oci.errors import Error, ImageError, RegistryError, StorageError
 from oci.image import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from oci.location import ImageLocation
+from oci.patience import Patience
 from oci.platform import Platform
 from oci.process import CommandRunner, Stream
 from oci.reference import Reference
-from oci.skopeo import RegistryAccess, Skopeo, copy_argv, inspect_argv
+from oci.registries import Registries, RegistryAccess
+from oci.skopeo import Skopeo, Way, copy_argv, inspect_argv
 from tests.support.fake_tools import FakeTools
 from tests.support.images import describe, encode
 
 AMD64 = Platform("linux", "amd64")
 APP = ImageLocation.registry(Reference.parse("registry.example/team/app:1"))
 LAYOUT = ImageLocation.layout(Path("/store/image"), "latest")
-ACCESS = RegistryAccess(auth_file=Path("/auth.json"), cert_dir=Path("/certs"), tls_verify=False)
+WAY = Way(
+    auth_file=Path("/dev/fd/5"),
+    cert_dir=Path("/certs"),
+    tls_verify=False,
+    registries_conf=Path("/dev/fd/6"),
+)
 
 
-def test_a_copy_says_platform_retries_and_both_places() -> None:
-    assert copy_argv(APP, LAYOUT, platform=AMD64, access=RegistryAccess()) == (
+def test_a_copy_says_platform_and_both_places_and_that_skopeo_looks_for_no_credential() -> None:
+    assert copy_argv(APP, LAYOUT, platform=AMD64, way=Way()) == (
         "skopeo",
         "--override-os", "linux",
         "--override-arch", "amd64",
         "copy",
-        "--retry-times", "3",
+        "--src-no-creds",
         "--",
         "docker://registry.example/team/app:1",
         "oci:/store/image:latest",
@@ -37,7 +44,7 @@ def test_a_copy_says_platform_retries_and_both_places() -> None:
 
 def test_access_options_stand_on_the_side_of_the_registry() -> None:
     argv = copy_argv(
-        APP, LAYOUT, platform=Platform("linux", "arm", "v7"), access=ACCESS,
+        APP, LAYOUT, platform=Platform("linux", "arm", "v7"), way=WAY,
         preserve_digests=True, quiet=True,
     )  # fmt: skip
     assert argv == (
@@ -45,33 +52,33 @@ def test_access_options_stand_on_the_side_of_the_registry() -> None:
         "--override-os", "linux",
         "--override-arch", "arm",
         "--override-variant", "v7",
+        "--registries-conf", "/dev/fd/6",
         "copy",
         "--quiet",
         "--preserve-digests",
-        "--retry-times", "3",
-        "--src-authfile", "/auth.json",
+        "--src-authfile", "/dev/fd/5",
         "--src-cert-dir", "/certs",
         "--src-tls-verify=false",
         "--",
         "docker://registry.example/team/app:1",
         "oci:/store/image:latest",
     )  # fmt: skip
-    other_way = copy_argv(LAYOUT, APP, platform=AMD64, access=ACCESS)
+    other_way = copy_argv(LAYOUT, APP, platform=AMD64, way=WAY)
     assert {"--dest-authfile", "--dest-cert-dir", "--dest-tls-verify=false"} < set(other_way)
     assert not [option for option in other_way if option.startswith("--src-")]
 
 
 @pytest.mark.parametrize("config", [False, True])
 def test_an_inspection_asks_for_raw_documents(config: bool) -> None:
-    assert inspect_argv(APP, platform=AMD64, access=ACCESS, config=config) == (
+    assert inspect_argv(APP, platform=AMD64, way=WAY, config=config) == (
         "skopeo",
         "--override-os", "linux",
         "--override-arch", "amd64",
+        "--registries-conf", "/dev/fd/6",
         "inspect",
         "--raw",
         *(("--config",) if config else ()),
-        "--retry-times", "3",
-        "--authfile", "/auth.json",
+        "--authfile", "/dev/fd/5",
         "--cert-dir", "/certs",
         "--tls-verify=false",
         "--",
@@ -80,14 +87,16 @@ def test_an_inspection_asks_for_raw_documents(config: bool) -> None:
 
 
 def test_places_that_are_no_registry_get_no_access_options() -> None:
-    argv = inspect_argv(LAYOUT, platform=AMD64, access=ACCESS)
+    argv = inspect_argv(LAYOUT, platform=AMD64, way=WAY)
     assert argv[-2:] == ("--", "oci:/store/image:latest")
     assert "--authfile" not in argv
 
 
 @pytest.fixture
 def skopeo() -> Skopeo:
-    return Skopeo(CommandRunner())
+    runner = CommandRunner()
+    patience = Patience(pause_seconds=0)
+    return Skopeo(runner, Registries(runner, RegistryAccess(patience=patience)))
 
 
 def test_a_copy_runs_skopeo_and_streams_its_lines(skopeo: Skopeo, fake_tools: FakeTools) -> None:
@@ -99,7 +108,7 @@ def test_a_copy_runs_skopeo_and_streams_its_lines(skopeo: Skopeo, fake_tools: Fa
 
     skopeo.copy(APP, LAYOUT, platform=AMD64, on_line=receive)
     assert lines == ["Copying blob"]
-    expected = copy_argv(APP, LAYOUT, platform=AMD64, access=RegistryAccess())
+    expected = copy_argv(APP, LAYOUT, platform=AMD64)
     assert fake.call.arguments == expected[1:]
 
 
@@ -143,7 +152,16 @@ PINGING = 'initializing source: pinging container registry registry.example: Get
         ),
         (
             PINGING + "dial tcp 192.0.2.1:443: i/o timeout",
-            "the registry registry.example cannot be reached for registry.example/team/app:1",
+            "the registry registry.example did not answer in time for registry.example/team/app:1",
+        ),
+        (
+            PINGING + "received unexpected HTTP status: 503 Service Unavailable",
+            "the registry registry.example fails for registry.example/team/app:1: it answered 503",
+        ),
+        (
+            "reading blob sha256:1: read tcp 127.0.0.1:1: connection reset by peer",
+            "the registry registry.example broke off for registry.example/team/app:1, again and "
+            "again",
         ),
         (
             PINGING + "x509: certificate signed by unknown authority",
@@ -196,6 +214,48 @@ def test_the_registry_that_is_pushed_to_is_named(skopeo: Skopeo, fake_tools: Fak
         skopeo.copy(LAYOUT, APP, platform=AMD64)
 
 
+@pytest.mark.parametrize(
+    ("said", "blamed"),
+    [
+        (
+            "initializing source docker://x: reading manifest 1: unauthorized: no",
+            "registry.example",
+        ),
+        ("reading blob sha256:1: unauthorized: no", "registry.example"),
+        ("initializing destination docker://y: unauthorized: no", "other.example"),
+        ("writing manifest: uploading manifest 1 to other.example: denied", "other.example"),
+        ("trying to reuse blob sha256:1 at destination: denied", "other.example"),
+    ],
+)
+def test_between_two_registries_the_side_that_failed_is_named(
+    skopeo: Skopeo, fake_tools: FakeTools, said: str, blamed: str
+) -> None:
+    fake_tools.install("skopeo", exit_code=1, stderr=f"{said}\n")
+    other = ImageLocation.registry(Reference.parse("other.example/team/app:1"))
+    with pytest.raises(RegistryError, match=rf"^{blamed}/team/app:1: the registry refused access"):
+        skopeo.copy(APP, other, platform=AMD64)
+
+
+@pytest.mark.parametrize(
+    ("said", "tries"),
+    [
+        ("received unexpected HTTP status: 502 Bad Gateway", 5),
+        ("toomanyrequests: slow down", 5),
+        ("read tcp: connection reset by peer", 5),
+        ("unexpected EOF", 5),
+        ("manifest unknown", 1),
+        ("unauthorized", 1),
+    ],
+)
+def test_what_may_pass_is_tried_again_what_will_not_is_not(
+    skopeo: Skopeo, fake_tools: FakeTools, said: str, tries: int
+) -> None:
+    fake = fake_tools.install("skopeo", exit_code=1, stderr=f"{said}\n")
+    with pytest.raises(RegistryError):
+        skopeo.copy(APP, LAYOUT, platform=AMD64)
+    assert len(fake.calls) == tries
+
+
 def test_a_missing_folder_is_named(skopeo: Skopeo, fake_tools: FakeTools, tmp_path: Path) -> None:
     fake_tools.install("skopeo", exit_code=1, stderr=f"lstat: {errno.ENOENT}\n")
     with pytest.raises(ImageError, match=r"no such file or folder: .*gone"):
@@ -223,8 +283,8 @@ def test_documents_of_a_remote_image_are_read_by_digest_after_the_first_look(
         fake_tools,
         tmp_path,
         {
-            f"--raw --retry-times 3 -- {NAME}:1": MANIFEST,
-            f"--raw --config --retry-times 3 -- {NAME}@{Digest.of(MANIFEST)}": CONFIG,
+            f"--raw --no-creds -- {NAME}:1": MANIFEST,
+            f"--raw --config --no-creds -- {NAME}@{Digest.of(MANIFEST)}": CONFIG,
         },
     )
     remote = skopeo.remote_image(APP, platform=AMD64)
@@ -237,7 +297,7 @@ def test_a_manifest_that_does_not_say_its_type_is_an_oci_manifest(
     skopeo: Skopeo, fake_tools: FakeTools, tmp_path: Path
 ) -> None:
     pinned = f"{NAME}@{Digest.of(MANIFEST)}"
-    serve(fake_tools, tmp_path, {f"--config --retry-times 3 -- {pinned}": CONFIG, ":1": MANIFEST})
+    serve(fake_tools, tmp_path, {f"--config --no-creds -- {pinned}": CONFIG, ":1": MANIFEST})
     assert skopeo.remote_image(APP, platform=AMD64).media_type == OCI_MANIFEST
 
 
@@ -254,8 +314,8 @@ def test_the_platform_s_image_of_an_index_is_read(
         fake_tools,
         tmp_path,
         {
-            f"--config --retry-times 3 -- {NAME}@{Digest.of(MANIFEST)}": CONFIG,
-            f"--raw --retry-times 3 -- {NAME}@{Digest.of(MANIFEST)}": MANIFEST,
+            f"--config --no-creds -- {NAME}@{Digest.of(MANIFEST)}": CONFIG,
+            f"--raw --no-creds -- {NAME}@{Digest.of(MANIFEST)}": MANIFEST,
             f"{NAME}:1": index,
         },
     )
@@ -268,7 +328,7 @@ def test_a_configuration_of_another_digest_is_refused(
     skopeo: Skopeo, fake_tools: FakeTools, tmp_path: Path
 ) -> None:
     pinned = f"{NAME}@{Digest.of(MANIFEST)}"
-    documents = {f"--config --retry-times 3 -- {pinned}": CONFIG + b" ", ":1": MANIFEST}
+    documents = {f"--config --no-creds -- {pinned}": CONFIG + b" ", ":1": MANIFEST}
     serve(fake_tools, tmp_path, documents)
     with pytest.raises(ImageError, match="does not have the digest that was promised"):
         skopeo.remote_image(APP, platform=AMD64)
