@@ -35,17 +35,21 @@ class TreeLimits:
 class TreeUntar:
     """Fills a new folder of ours, from one archive or several. `finish` ends it.
 
-    origin: what messages call the archive. Raises ImageError at the first thing that is not right:
+    origin: what messages call the archive. there: folders in it that are there already, empty,
+    and keep their modes. Raises ImageError at the first thing that is not right:
     the folder is then only good for removal.
     """
 
-    def __init__(self, folder: Path, *, origin: str, limits: TreeLimits) -> None:
+    def __init__(
+        self, folder: Path, *, origin: str, limits: TreeLimits, there: tuple[str, ...] = ()
+    ) -> None:
         self._root = os.fspath(folder)
         self._origin = origin
         self._entries_left = limits.entries
         self._bytes_left = limits.size_bytes
-        # Every folder below the root that was made here, and its mode.
-        self._folders: dict[str, int] = {"": 0o700}
+        self._there = frozenset(("", *there))
+        # Every folder that may be written to, and the mode that it gets.
+        self._folders = dict.fromkeys(self._there, 0)
         self._files: set[str] = set()
 
     def extract(self, stream: IO[bytes]) -> tuple[str, ...]:
@@ -97,7 +101,8 @@ class TreeUntar:
     def finish(self) -> None:
         """Give the folders their modes: until then all can be written."""
         for path, mode in sorted(self._folders.items(), reverse=True):
-            Path(self._root, path).chmod(mode)
+            if path not in self._there:
+                Path(self._root, path).chmod(mode)
 
     def _count(self, member: tarfile.TarInfo) -> None:
         self._entries_left -= 1
