@@ -41,7 +41,7 @@ def check_names(requests: tuple[BuildRequest, ...]) -> None:
     """No image may replace its own builder or run image, nor a sibling's."""
     taken: dict[Reference, BuildRequest] = {}
     for request in requests:
-        for name in request.names:
+        for name in dict.fromkeys((*request.names, *request.local_names)):
             for role, source in (("builder", request.builder), ("run image", request.run_image)):
                 reference = source.reference if isinstance(source, ImageLocation) else source
                 if reference is not None and reference.name == name.name:

@@ -1,54 +1,11 @@
-"""The images of a request: what is built is called, and what it is built with and on."""
+"""The images that a request is built with, and on."""
 
 from pathlib import Path
 
 from locald.config.default_builder import default_builder
-from locald.config.errors import ConfigError
-from locald.config.image_component import image_component
 from locald.config.image_source import ImageSource
-from locald.config.project_files import blamed_on
-from locald.config.project_limits import check_project_name
 from locald.config.resolution import Resolution
-from oci.errors import UsageError
 from oci.platform import Platform
-from oci.reference import LOCALHOST, Reference
-
-
-def resolve_project_name(resolution: Resolution) -> str:
-    """[project] name, else the folder's. (project.toml's name is prose, not a name.)"""
-    files = resolution.files
-    if files.locald is not None and files.locald.project.name:
-        origin = f"{resolution.locald_label}: project.name"
-        resolution.origins["project_name"] = origin
-        name = files.locald.project.name
-        if not name.isprintable():
-            raise ConfigError(f"{origin}: holds characters that cannot be shown")
-        return name
-    resolution.origins["project_name"] = "the folder's name"
-    return resolution.folder.name or "app"
-
-
-def resolve_names(resolution: Resolution, project: str, suffix: str) -> tuple[Reference, ...]:
-    """--tag, else the file's tags, else the project's name and `suffix`."""
-    flags, build, origins = resolution.flags, resolution.build, resolution.origins
-    if flags.tags:
-        origin, given = "--tag", flags.tags
-    elif build.tags:
-        origin, given = resolution.key("tags"), build.tags
-    else:
-        origins["names"] = origins["project_name"]
-        return (Reference(LOCALHOST, image_component(project) + suffix, "latest"),)
-    origins["names"] = origin
-    names = []
-    for text in given:
-        with blamed_on(origin):
-            name = Reference.parse(text, default_registry=LOCALHOST).with_default_tag()
-            if name.digest is not None:
-                raise UsageError(f"{text!r}: what is built has no digest yet")
-            if not flags.tags:
-                check_project_name(name, text)
-        names.append(name)
-    return tuple(dict.fromkeys(names))
 
 
 def resolve_builder(resolution: Resolution, platform: Platform) -> ImageSource:

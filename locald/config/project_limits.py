@@ -9,14 +9,17 @@ from locald.config.project_files import blamed_on, inside, location_inside
 from oci.errors import UsageError
 from oci.location import ImageLocation, Transport
 from oci.reference import LOCALHOST, Reference
+_OWN_FOLDERS = ("locald", "imported")
 
 
-def check_project_name(name: Reference, text: str) -> None:
-    """Refuse a name under which this host may keep somebody else's image: a builder, a base."""
-    if name.registry != LOCALHOST:
+
+def check_project_name(name: Reference) -> None:
+    """Refuse the names under which locald itself keeps images: builders, what it has imported."""
+    first, slash, _ = name.repository.partition("/")
+    if name.registry == LOCALHOST and slash and first in _OWN_FOLDERS:
         raise UsageError(
-            f"{text[:200]!r}: a project's file cannot give an image a name of {name.registry}",
-            hint=f"pass --tag {text[:200]}",
+            f"{name.familiar}: a project's file cannot take a name of locald's own images",
+            hint="choose a name that does not begin with " + " or ".join(_OWN_FOLDERS),
         )
 
 
@@ -29,12 +32,14 @@ def project_output(text: str, folder: Path) -> ImageLocation:
             hint=f"pass --output {text[:200]}",
         )
     reference = location.reference
-    registry = reference.registry if reference is not None else LOCALHOST
-    if location.transport is Transport.STORAGE and registry != LOCALHOST:
-        raise UsageError(
-            f"{text[:200]}: a project's file cannot replace an image of {registry} in your storage",
-            hint=f"pass --output {text[:200]}",
-        )
+    if location.transport is Transport.STORAGE and reference is not None:
+        if reference.registry != LOCALHOST:
+            raise UsageError(
+                f"{text[:200]}: a project's file cannot replace an image of {reference.registry} "
+                "in your storage",
+                hint=f"pass --output {text[:200]}",
+            )
+        check_project_name(reference)
     return location_inside(location, folder, text=text)
 
 

@@ -26,6 +26,7 @@ class BuildRequest:
 
     names: what the image is called, with the tag `latest` where none was given.
     previous_image: whose layers may be reused; None means the image that is replaced.
+    kept_names: by which of them, or others, this host knows it; empty means all.
     env: for /platform/env.
     outputs: empty means the default place.
     runtime: None means `auto`.
@@ -45,6 +46,7 @@ class BuildRequest:
     previous_image: ImageSource | None = None
     platform: Platform
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
+    kept_names: tuple[Reference, ...] = ()
     registries: RegistryAccess = field(default_factory=RegistryAccess)
     modules: ModuleRequest = field(default_factory=ModuleRequest)
     source_rules: SourceRules = field(default_factory=SourceRules)
@@ -61,3 +63,8 @@ class BuildRequest:
     artifacts: ArtifactRequest = field(default_factory=ArtifactRequest)
     notes: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def local_names(self) -> tuple[Reference, ...]:
+        """The names in our store and in podman's storage."""
+        return self.kept_names or self.names

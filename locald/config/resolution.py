@@ -23,6 +23,7 @@ class Resolution:
     service, build: the service and its `[service.NAME.build]`; None and an empty one when the
         whole project is built.
     origins: field of the request → where its value came from; each decision adds its own.
+    notes: what people should know of the decisions, one line each.
     """
 
     flags: BuildFlags
@@ -33,6 +34,7 @@ class Resolution:
     user_file: Path
     environ: Mapping[str, str]
     origins: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:

@@ -20,13 +20,8 @@ from locald.config.destinations import resolve_outputs
 from locald.config.environment import resolve_env, resolve_exec_env
 from locald.config.flag_path import readable_path
 from locald.config.image_component import image_component
-from locald.config.images import (
-    resolve_builder,
-    resolve_names,
-    resolve_previous_image,
-    resolve_project_name,
-    resolve_run_image,
-)
+from locald.config.image_names import resolve_names, resolve_project_name
+from locald.config.images import resolve_builder, resolve_previous_image, resolve_run_image
 from locald.config.modules import resolve_modules
 from locald.config.mounts import resolve_mounts
 from locald.config.project_files import ProjectFiles, blamed_on, read_project_files
@@ -109,7 +104,8 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         app_dir=resolution.folder,
         project_name=project,
         service=resolution.service,
-        names=resolve_names(resolution, project, suffix),
+        names=names.called,
+        kept_names=names.kept,
         builder=resolve_builder(resolution, platform),
         run_image=resolve_run_image(resolution),
         previous_image=resolve_previous_image(resolution),
@@ -120,6 +116,9 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         source_rules=resolve_source_rules(resolution),
         metadata=descriptor.identity if descriptor is not None else ProjectMetadata(),
         env=resolve_env(resolution, exec_env),
+    names = resolve_names(resolution, project, suffix)
+    workspace = resolve_workspace(resolution)
+    check_user_ids(resolution)
         exec_env=exec_env,
         mounts=resolve_mounts(resolution),
         network=resolve_network(resolution),
@@ -129,7 +128,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         caching=resolve_caching(resolution),
         outputs=resolve_outputs(resolution),
         artifacts=resolve_artifacts(resolution),
-        notes=descriptor.notes if descriptor is not None else (),
+        notes=(*(descriptor.notes if descriptor is not None else ()), *resolution.notes),
         origins=resolution.origins,
     )
 

@@ -1,4 +1,4 @@
-"""A build cannot take over the name of an image that was fetched."""
+"""A build cannot take over the name of an image that was fetched, or made otherwise."""
 
 from pathlib import Path
 
@@ -18,18 +18,26 @@ from oci.skopeo import Skopeo
 from oci.store import ImageStore
 from tests.support.images import make_image
 
+TAKEN = Reference.parse("docker.io/acme/builder:1")
 
-def test_the_name_of_a_fetched_image_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    layout = make_image(tmp_path / "image", files={"a": b"1"})
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_the_name_of_another_image_is_refused_before_anything_runs(
+    tmp_path: Path, fetched: bool
+) -> None:
+    made = make_image(tmp_path / "image", files={"a": b"1"})
     paths = Paths.from_environment({"LOCALD_DATA_DIR": str(tmp_path / "data")})
     runner = CommandRunner()
     skopeo = Skopeo(runner)
     store = ImageStore(paths.ensure(paths.store), skopeo)
-    taken = Reference.parse("docker.io/acme/builder:1")
-    fetched = store.fetch(ImageLocation.layout(layout.path), Platform.of_host(), reference=taken)
+    if fetched:
+        source = ImageLocation.layout(made.path)
+        stored = store.fetch(source, Platform.of_host(), reference=TAKEN)
+    else:  # as `locald builder create` leaves it
+        stored = store.commit(made, (TAKEN,), Platform.of_host())
     app = tmp_path / "app"
     app.mkdir()
-    (request,) = read_requests(BuildFlags(path=app, tags=("docker.io/acme/builder:1",)), paths)
+    (request,) = read_requests(BuildFlags(path=app, tags=(str(TAKEN),)), paths)
 
     with pytest.raises(ImageError, match="a build cannot replace it"):
         build(
@@ -37,6 +45,6 @@ def test_the_name_of_a_fetched_image_is_refused_before_anything_runs(tmp_path: P
             Tools(runner=runner, skopeo=skopeo, store=store, paths=paths),
             Console(progress=Progress.PLAIN),
         )
-    found = store.find(taken, Platform.of_host())
+    found = store.find(TAKEN, Platform.of_host())
     assert found is not None
-    assert found.digest == fetched.digest
+    assert found.digest == stored.digest
