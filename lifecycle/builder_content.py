@@ -55,18 +55,7 @@ def check_content(content: BuilderContent, base: LayoutImage) -> None:
             for ref in entry.group:
                 if (ModuleKind.BUILDPACK, ref.id, ref.version) not in known:
                     raise ImageError(f"{module} needs {ref}, which the builder does not have")
-        _check_target(module, base)
-
-
-def _check_target(module: Buildpack, base: LayoutImage) -> None:
-    platform = base.config.platform
-    if not module.targets or any(
-        target.os in ("", platform.os) and target.arch in ("", platform.architecture)
-        for target in module.targets
-    ):
-        return
-    offered = ", ".join(f"{t.os or 'any'}/{t.arch or 'any'}" for t in module.targets)
-    raise ImageError(f"{module} is made for {offered}; the build image is {platform}")
+        module.check_platform(base.config.platform, what="the build image")
 
 
 def resolve_order(

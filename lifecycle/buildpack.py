@@ -15,6 +15,7 @@ import msgspec
 from lifecycle.module import ModuleInfo, ModuleRef, OrderEntry, folder_name
 from lifecycle.toml_document import read_toml
 from oci.errors import ImageError
+from oci.platform import Platform
 
 # CNB spec: ASCII letters, digits, `/`, `.`, `-`; `app`, `config`, `generated`, `sbom` are taken.
 _ID = re.compile(r"[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*")
@@ -61,6 +62,18 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     arch: str = ""
     variant: str = ""
     distros: tuple[Distro, ...] = ()
+
+    def fits(self, platform: Platform) -> bool:
+        """Does it run there? Distributions are the detector's concern."""
+        return (
+            self.os in ("", platform.os)
+            and self.arch in ("", platform.architecture)
+            and (not self.variant or platform.variant in ("", self.variant))
+        )
+
+    def __str__(self) -> str:
+        variant = f"/{self.variant}" if self.variant else ""
+        return f"{self.os or 'any'}/{self.arch or 'any'}{variant}"
 
 
 class License(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -190,16 +203,6 @@ class Buildpack:
             homepage=self.homepage,
         )
 
-    @property
-    def leaves(self) -> bool:
-        """Does a link lead out of the folder (so that it cannot be mounted as it is)?"""
-        root = self.folder.resolve()
-        return any(
-            not path.resolve().is_relative_to(root)
-            for path in self.folder.rglob("*")
-            if path.is_symlink() and path.exists()
-        )
-
     def check_api(self, supported: tuple[str, ...], *, lifecycle_version: str) -> None:
         """Raise ImageError when a lifecycle does not speak this Buildpack API."""
         if supported and self.api not in supported:
@@ -208,6 +211,14 @@ class Buildpack:
                 f"{lifecycle_version} does not speak",
                 hint=f"it speaks: {', '.join(supported)}",
             )
+
+    def check_platform(self, platform: Platform, *, what: str) -> None:
+        """Raise ImageError when none of the targets is the platform of `what`."""
+        if not self.targets or any(target.fits(platform) for target in self.targets):
+            return
+        raise ImageError(
+            f"{self} is made for {', '.join(map(str, self.targets))}; {what} is {platform}"
+        )
 
     def __str__(self) -> str:
         return f"{self.id}@{self.version}"
@@ -231,3 +242,13 @@ class Buildpack:
                 raise ImageError(
                     f"{origin}: {name} may not be executed", hint=f"run: chmod +x {path}"
                 )
+
+
+def leads_out(folder: Path) -> bool:
+    """Does a link lead out of a folder (so that it cannot be mounted as it is)?"""
+    root = folder.resolve()
+    return any(
+        not path.resolve().is_relative_to(root)
+        for path in folder.rglob("*")
+        if path.is_symlink() and path.exists()
+    )

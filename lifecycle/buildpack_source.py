@@ -1,6 +1,6 @@
 """Where buildpacks come from: a folder, an archive, or a buildpackage image.
 
-An archive or image is unpacked into a throwaway folder that the caller owns.
+An archive or an image is unpacked once, by its digest.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,8 @@ import msgspec
 
 from lifecycle.buildpack import Buildpack, ModuleKind
 from lifecycle.module import folder_name
+from lifecycle.unpacked import UnpackedFolders
+from oci.digest import Digest
 from oci.errors import ImageError
 from oci.layout import Layout, LayoutImage
 from oci.untar import untar_file
@@ -23,32 +25,39 @@ EXTENSION_LAYERS_LABEL = "io.buildpacks.extension.layers"
 
 
 def buildpacks_at_path(
-    path: Path, *, scratch: Path, allowed_root: Path | None = None
+    path: Path, *, unpacked: UnpackedFolders, origin: str = "", allowed_root: Path | None = None
 ) -> tuple[Buildpack, ...]:
-    """The buildpack of a folder, or of a tar archive of one; a folder may also be an OCI layout
-    of a buildpackage. The main one comes first.
-
-    scratch: an existing folder for what has to be unpacked.
+    """The module of a folder, or of a tar archive of one; a folder may also be an OCI layout
+    of a buildpackage. The main one comes first. `origin` names it in errors.
     """
+    origin = origin or str(path)
     if path.is_dir():
         if (path / "oci-layout").is_file():
             layout = Layout(path)
-            return buildpacks_of_image(layout, layout.read(), scratch=scratch, origin=str(path))
-        return (Buildpack.read(path, allowed_root=allowed_root),)
+            return buildpacks_of_image(layout, layout.read(), unpacked=unpacked, origin=origin)
+        return (Buildpack.read(path, origin=origin, allowed_root=allowed_root),)
     if not path.is_file():
         raise ImageError(f"no such folder or archive: {path}")
-    folder = _new_folder(scratch)
-    untar_file(path, folder)
+    return buildpacks_in_archive(path, Digest.of_file(path), unpacked=unpacked, origin=origin)
+
+
+def buildpacks_in_archive(
+    archive: Path, digest: Digest, *, unpacked: UnpackedFolders, origin: str
+) -> tuple[Buildpack, ...]:
+    """As `buildpacks_at_path`, of a file with this digest."""
+    folder = unpacked.folder(
+        f"archive-{digest.hex}", lambda folder: untar_file(archive, folder, origin=origin)
+    )
     if (folder / "oci-layout").is_file():  # a .cnb file
         layout = Layout(folder)
-        return buildpacks_of_image(layout, layout.read(), scratch=scratch, origin=str(path))
-    return (Buildpack.read(_descriptor_folder(folder), origin=str(path)),)
+        return buildpacks_of_image(layout, layout.read(), unpacked=unpacked, origin=origin)
+    return (Buildpack.read(_descriptor_folder(folder), origin=origin),)
 
 
 def buildpacks_of_image(
-    layout: Layout, image: LayoutImage, *, scratch: Path, origin: str
+    layout: Layout, image: LayoutImage, *, unpacked: UnpackedFolders, origin: str
 ) -> tuple[Buildpack, ...]:
-    """All buildpacks (or the extension) of a buildpackage image, the main one first."""
+    """All modules of a buildpackage image, the main one first."""
     labels = image.config.labels
     text = labels.get(BUILDPACKAGE_LABEL, "")
     if not text:
@@ -63,22 +72,33 @@ def buildpacks_of_image(
         for module_id, versions in _layers(labels.get(label, ""), f"{origin}: the label {label}")
         for version in versions
     ]
-    folder = _new_folder(scratch)
-    for digest in image.layer_digests:
-        if not layout.has_blob(digest):
-            raise ImageError(f"{origin}: the layer {digest} is missing")
-        untar_file(layout.blob_path(digest), folder, select=_is_module_file)
+
+    def fill(folder: Path) -> None:
+        for digest in image.layer_digests:
+            if not layout.has_blob(digest):
+                raise ImageError(f"{origin}: the layer {digest} is missing")
+            untar_file(layout.blob_path(digest), folder, select=_is_module_file, origin=origin)
+
+    folder = unpacked.folder(f"image-{image.digest.hex}", fill)
     found = [
-        Buildpack.read(
-            folder.joinpath(*kind.folder.parts[1:], folder_name(module_id), version),
-            origin=f"{origin} ({module_id}@{version})",
-        )
+        _listed(folder, kind, module_id, version, f"{origin} ({module_id}@{version})")
         for kind, module_id, version in contents
     ]
     found.sort(key=lambda b: ((b.id, b.version) != (main.id, main.version), b.id, b.version))
     if not found or (found[0].id, found[0].version) != (main.id, main.version):
         raise ImageError(f"{origin}: the buildpackage does not hold {main.id}@{main.version}")
     return tuple(found)
+
+
+def _listed(folder: Path, kind: ModuleKind, module_id: str, version: str, origin: str) -> Buildpack:
+    """A module that a label lists, where the label says that it is."""
+    name = folder_name(module_id)
+    if {"", ".", ".."} & {name, version} or "/" in version or "\0" in name + version:
+        raise ImageError(f"{origin}: not the name of a {kind}")
+    found = Buildpack.read(folder.joinpath(*kind.folder.parts[1:], name, version), origin=origin)
+    if (found.kind, found.id, found.version) != (kind, module_id, version):
+        raise ImageError(f"{origin}: holds the {found.kind} {found} instead")
+    return found
 
 
 class _Main(msgspec.Struct, frozen=True):
@@ -109,11 +129,4 @@ def _descriptor_folder(folder: Path) -> Path:
     inside = list(folder.iterdir())
     if len(inside) == 1 and inside[0].is_dir() and not inside[0].is_symlink():
         return inside[0]
-    return folder
-
-
-def _new_folder(scratch: Path) -> Path:
-    number = sum(1 for _ in scratch.iterdir())
-    folder = scratch / f"unpacked-{number}"
-    folder.mkdir()
     return folder

@@ -69,11 +69,15 @@ def _analyze(inputs: LifecycleInputs) -> tuple[str, ...]:
 
 def _detect(inputs: LifecycleInputs) -> tuple[str, ...]:
     order = ("-order", str(inputs.paths.order_toml)) if inputs.own_order else ()
+    # Before that version the lifecycle has no system buildpacks.
+    own_system = inputs.own_system and inputs.api >= SINCE["detector -system"]
+    system = ("-system", str(inputs.paths.system_toml)) if own_system else ()
     return (
         "-app", str(inputs.paths.app),
         "-platform", str(inputs.paths.platform),
         "-run", str(inputs.paths.run_toml),
         *order,
+        *system,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import tomli_w
 
+from lifecycle.module import OrderEntry
 from oci.errors import ImageError
 from oci.plain_file import read_plain_file
 from oci.reference import Reference
@@ -101,9 +102,14 @@ def write_run_toml(path: Path, images: Iterable[tuple[Reference, tuple[str, ...]
     path.write_bytes(tomli_w.dumps(document).encode())
 
 
-def write_order_toml(path: Path, groups: Iterable[Iterable[Mapping[str, Any]]]) -> None:
-    """order.toml: groups of {id, version, optional}."""
-    document = {"order": [{"group": [dict(module) for module in group]} for group in groups]}
+def write_order_toml(
+    path: Path, order: Iterable[OrderEntry], extensions: Iterable[OrderEntry] = ()
+) -> None:
+    """order.toml: the groups of buildpacks, and those of extensions."""
+    document: dict[str, Any] = {"order": [msgspec.to_builtins(entry) for entry in order]}
+    groups = [msgspec.to_builtins(entry) for entry in extensions]
+    if groups:
+        document["order-extensions"] = groups
     path.write_bytes(tomli_w.dumps(document).encode())
 
 

@@ -40,6 +40,11 @@ class MountPaths:
         return self.layers / "order.toml"
 
     @property
+    def system_toml(self) -> PurePosixPath:
+        """No system buildpacks, when those of the builder are not to take part."""
+        return self.layers / "system.toml"
+
+    @property
     def project_metadata(self) -> PurePosixPath:
         """Where the source came from."""
         return self.layers / "project-metadata.toml"
@@ -50,6 +55,11 @@ class MountPaths:
         return self.layers / "report.toml"
 
 
+def mount_paths(workspace: str | None) -> MountPaths:
+    """The places of a build whose source has the folder `/WORKSPACE`; None: the usual one."""
+    return MountPaths() if workspace is None else MountPaths(app=PurePosixPath("/", workspace))
+
+
 @dataclass(frozen=True, kw_only=True)
 class LifecycleInputs:
     """One build's inputs, as the phases need them.
@@ -57,8 +67,10 @@ class LifecycleInputs:
     run_image: as run.toml names it.
     has_previous: is there an image at PREVIOUS_IMAGE in the layout directory?
     own_order: is there an order.toml of this build's own in the layers directory?
+    own_system: is there a system.toml of this build's own beside it?
     skip_layers: neither restore nor reuse anything (`--clear-cache`).
     process_type: the default process, or None to leave it to the buildpacks.
+    created_seconds: since 1970, what the image says; None leaves it to the lifecycle's constant.
     """
 
     api: PlatformApi
@@ -71,4 +83,6 @@ class LifecycleInputs:
     skip_layers: bool
     process_type: str | None
     exec_env: str
+    created_seconds: int | None = None
+    own_system: bool = False
     color: bool = False

@@ -16,6 +16,8 @@ from lifecycle.builder import (
     LifecycleApis,
 )
 from lifecycle.toml_document import read_toml
+from lifecycle.unpacked import UnpackedFolders
+from oci.digest import Digest
 from oci.errors import ImageError
 from oci.layout import Layout, LayoutImage
 from oci.untar import untar_file
@@ -82,24 +84,30 @@ def lifecycle_in_folder(folder: Path, *, origin: str = "") -> Lifecycle:
     raise ImageError(f"{origin} is not a lifecycle: it has no {DESCRIPTOR}")
 
 
-def lifecycle_in_archive(archive: Path, *, scratch: Path) -> Lifecycle:
-    """A release archive: lifecycle.toml and `lifecycle/…`; unpacked into `scratch`."""
-    folder = scratch / "lifecycle-archive"
-    folder.mkdir()
-    untar_file(archive, folder)
-    return lifecycle_in_folder(folder, origin=str(archive))
+def lifecycle_in_archive(
+    archive: Path, *, unpacked: UnpackedFolders, origin: str = "", digest: Digest | None = None
+) -> Lifecycle:
+    """A release archive: lifecycle.toml and `lifecycle/…`. digest: of the file, where known."""
+    origin = origin or str(archive)
+    folder = unpacked.folder(
+        f"archive-{(digest or Digest.of_file(archive)).hex}",
+        lambda folder: untar_file(archive, folder, origin=origin),
+    )
+    return lifecycle_in_folder(folder, origin=origin)
 
 
 def lifecycle_of_image(
-    layout: Layout, image: LayoutImage, *, scratch: Path, origin: str
+    layout: Layout, image: LayoutImage, *, unpacked: UnpackedFolders, origin: str
 ) -> Lifecycle:
     """A lifecycle image, or any builder: its /cnb/lifecycle and its labels."""
-    folder = scratch / "lifecycle-image"
-    folder.mkdir()
-    for digest in image.layer_digests:
-        if not layout.has_blob(digest):
-            raise ImageError(f"{origin}: the layer {digest} is missing")
-        untar_file(layout.blob_path(digest), folder, select=_is_lifecycle_file)
+
+    def fill(folder: Path) -> None:
+        for digest in image.layer_digests:
+            if not layout.has_blob(digest):
+                raise ImageError(f"{origin}: the layer {digest} is missing")
+            untar_file(layout.blob_path(digest), folder, select=_is_lifecycle_file, origin=origin)
+
+    folder = unpacked.folder(f"lifecycle-{image.digest.hex}", fill)
     labels = image.config.labels
     text = labels.get(LIFECYCLE_APIS_LABEL, "")
     programs = folder / "cnb/lifecycle"

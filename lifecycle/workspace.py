@@ -18,8 +18,8 @@ class Workspace:
     hidden: what the build must not see of it, relative. adopted: what others own of it.
     cache: the lifecycle's cache of this project. build_cache: a plain folder that buildpacks
     may use in the build phase.
-    buildpacks: added buildpacks, mounted below /cnb/buildpacks: folder on the host → its
-    `ID/VERSION` path there.
+    modules: read-only mounts of added buildpacks and extensions.
+    lifecycle: what takes the place of the builder's lifecycle in every phase.
     extra: read-only mounts for the phases that run buildpacks (the CA bundle).
     """
 
@@ -29,9 +29,10 @@ class Workspace:
     hidden: tuple[PurePosixPath, ...]
     cache: Path
     build_cache: Path
-    buildpacks: Mapping[Path, PurePosixPath]
+    modules: tuple[Mount, ...]
     adopted: tuple[PurePosixPath, ...] = ()
     extra: tuple[Mount, ...] = ()
+    lifecycle: Path | None = None
 
     @property
     def layers(self) -> Path:
@@ -71,6 +72,12 @@ class Workspace:
 
     def mounts(self, phase: Phase) -> tuple[Mount, ...]:
         """The bind mounts of a phase."""
+        if self.lifecycle is None:
+            return self._mounts(phase)
+        lifecycle = Mount(source=self.lifecycle, target=self.paths.lifecycle, read_only=True)
+        return (*self._mounts(phase), lifecycle)
+
+    def _mounts(self, phase: Phase) -> tuple[Mount, ...]:
         layers = Mount(source=self.layers, target=self.paths.layers)
         cache = Mount(source=self.cache, target=self.paths.cache)
         temporary = Mount(source=self._temporary(phase), target=self.paths.temporary)
@@ -109,8 +116,4 @@ class Workspace:
 
     def _for_buildpacks(self) -> tuple[Mount, ...]:
         platform = Mount(source=self.platform, target=self.paths.platform, read_only=True)
-        added = tuple(
-            Mount(source=folder, target=self.paths.buildpacks / target, read_only=True)
-            for folder, target in self.buildpacks.items()
-        )
-        return (platform, *added, *self.extra)
+        return (platform, *self.modules, *self.extra)

@@ -33,18 +33,21 @@ def untar_file(
     *,
     select: Callable[[PurePosixPath], bool] = lambda _: True,
     limits: UntarLimits | None = None,
+    origin: str = "",
 ) -> None:
     """Extract regular files, folders, and links that stay inside, into `folder`, which exists.
 
     select: which entries to take, by their path in the archive; the others are passed over.
+    origin: what the archive is called in errors, if not by its path.
     Later entries replace earlier ones. Owners and times are not kept, of modes only whether a
     file is executable. Raises ImageError for anything that would act outside of the folder.
     """
+    origin = origin or str(tarball)
     try:
         with open_tarball(tarball) as content:
-            untar(content, folder, origin=str(tarball), select=select, limits=limits)
+            untar(content, folder, origin=origin, select=select, limits=limits)
     except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-        raise ImageError(f"{tarball} cannot be unpacked: {error}") from error
+        raise ImageError(f"{origin} cannot be unpacked: {error}") from error
 
 
 def untar(

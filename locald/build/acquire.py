@@ -22,16 +22,18 @@ def acquire_builder(
     platform: Platform,
     policy: PullPolicy,
     observer: BuildObserver,
+    *,
+    kind: str = "builder",
 ) -> StoredImage:
-    """The builder image, complete."""
+    """The builder image, or another image that is needed whole, complete."""
     if isinstance(source, ImageLocation):
-        observer.step(f"Reading the builder {source}")
+        observer.step(f"Reading the {kind} {source}")
         return store.fetch(source, platform, reference=name_of(source))
     found = _in_store(store, source, platform, policy)
     if found is not None and found.complete:
         return found
-    _refuse_unfetchable(store, source, platform, policy, kind="builder")
-    observer.step(f"Fetching the builder {source.familiar}")
+    _refuse_unfetchable(store, source, platform, policy, kind=kind)
+    observer.step(f"Fetching the {kind} {source.familiar}")
     return store.fetch(ImageLocation.registry(source), platform, reference=source)
 
 

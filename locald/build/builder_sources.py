@@ -17,6 +17,7 @@ from lifecycle.lifecycle_source import (
     lifecycle_in_folder,
     lifecycle_of_image,
 )
+from lifecycle.unpacked import UnpackedFolders
 from locald.paths import Paths
 from oci.digest import Digest
 from oci.errors import ImageError, UsageError
@@ -98,11 +99,14 @@ class BuilderSources:
         """The buildpacks (or the extension) of a source, the main one first."""
         text = source.uri or source.image
         path = self._local(text)
+        unpacked = UnpackedFolders(scratch / "unpacked")
         if path is not None:
-            modules = buildpacks_at_path(path, scratch=scratch, allowed_root=self.folder)
+            modules = buildpacks_at_path(path, unpacked=unpacked, allowed_root=self.folder)
         else:
             stored = self._image(text)
-            modules = buildpacks_of_image(stored.layout, stored.image, scratch=scratch, origin=text)
+            modules = buildpacks_of_image(
+                stored.layout, stored.image, unpacked=unpacked, origin=text
+            )
         main = modules[0]
         if main.kind is not kind:
             raise ImageError(f"{text} is {_with_article(main.kind)}, not {_with_article(kind)}")
@@ -126,9 +130,10 @@ class BuilderSources:
 
     def _lifecycle(self, uri: str, scratch: Path) -> Lifecycle:
         path = self._local(uri) if uri else embedded_builder().lifecycle
+        unpacked = UnpackedFolders(scratch / "unpacked")
         if path is None:
             stored = self._image(uri)
-            return lifecycle_of_image(stored.layout, stored.image, scratch=scratch, origin=uri)
+            return lifecycle_of_image(stored.layout, stored.image, unpacked=unpacked, origin=uri)
         if (path / "go.mod").is_file():
             cache = self.tools.paths.ensure(self.tools.paths.cache_dir / "lifecycle")
             module = GoLifecycle(self.tools.runner, path, cache=cache)
@@ -137,7 +142,7 @@ class BuilderSources:
             return lifecycle_in_folder(path)
         if not path.is_file():
             raise UsageError(f"lifecycle.uri: no such file or folder: {path}")
-        return lifecycle_in_archive(path, scratch=scratch)
+        return lifecycle_in_archive(path, unpacked=unpacked)
 
     def _local(self, text: str) -> Path | None:
         """The file or folder that a source names, or None for the name of an image."""

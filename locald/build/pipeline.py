@@ -26,7 +26,6 @@ from lifecycle.documents import (
 from lifecycle.execution import Execution, PhaseOutcome
 from lifecycle.export import put_right
 from lifecycle.inputs import RUN_IMAGE, LifecycleInputs
-from lifecycle.labels import LIFECYCLE_METADATA
 from lifecycle.layout_dir import exported_layout, place_previous_image, place_run_image
 from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi, negotiate
@@ -35,11 +34,13 @@ from lifecycle.runtime.select import Selection, select_runtime
 from lifecycle.runtime.spec import Sandbox
 from lifecycle.workspace import Workspace
 from locald.build.acquire import acquire_builder, acquire_run_image
-from locald.build.added_buildpacks import AddedBuildpacks, add_buildpacks
+from locald.build.added_modules import AddedModules, add_modules
 from locald.build.background import Background
 from locald.build.caching import open_cache
 from locald.build.clock import Clock
 from locald.build.deliver import SLOW_STORAGE_NOTE, deliver, destinations, slow_storage
+from locald.build.lifecycle_override import override_lifecycle
+from locald.build.module_sources import ModuleSources
 from locald.build.observer import BuildObserver
 from locald.build.report import BuildResult
 from locald.build.source_metadata import source_metadata
@@ -70,7 +71,10 @@ class Tools:
 
 @dataclass(frozen=True, kw_only=True)
 class _Acquired:
-    """What must be on this host before a phase can run."""
+    """What must be on this host before a phase can run.
+
+    builder_image: as it is with this build's lifecycle. lifecycle: the folder of another one.
+    """
 
     selection: Selection
     builder: StoredImage
@@ -80,6 +84,8 @@ class _Acquired:
     run_image_name: Reference
     rootfs: Path
     previous: StoredImage | None
+    added: AddedModules
+    lifecycle: Path | None
 
 
 def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> BuildResult:
@@ -101,21 +107,19 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
             scratch_folder(tools.paths.ensure(tools.paths.work), tools.runner)
         )
         with clock.step("prepare"):
-            added = add_buildpacks(
-                request.modules.order, acquired.builder_image, root / "buildpacks"
-            )
             workspace = make_workspace(
                 request,
                 root=root / "build",
                 rootfs=acquired.rootfs,
                 cache=cache,
-                added=added,
+                added=acquired.added,
+                lifecycle=acquired.lifecycle,
                 observer=observer,
             )
         execution = Execution(
             name=f"locald-{root.name}",
             rootfs=acquired.rootfs,
-            inputs=_inputs(request, acquired, workspace, added),
+            inputs=_inputs(request, acquired, workspace),
             workspace=workspace,
             image_env=acquired.builder_image.env,
             proxy_env={n: os.environ[n] for n in _PROXY_VARIABLES if os.environ.get(n)},
@@ -128,7 +132,7 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
             # Containers are made ready while other things go on; each starts in its turn.
             sandbox.prepare(execution.spec(phase))
         with clock.step("prepare"):
-            _write_documents(request, tools, acquired, workspace, added)
+            _write_documents(request, tools, acquired, workspace)
         outcomes = _execute(execution, sandbox, observer)
         with clock.step("keep"):
             image, new_layers = _keep(request, tools, acquired, workspace)
@@ -171,8 +175,21 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
         tools.store, request.builder, request.platform, request.pull_policy, observer
     )
     origin = str(builder.reference or request.builder)
-    builder_image = BuilderImage.from_config(builder.config, origin=origin)
-    api = negotiate(builder_image.platform_apis, origin=origin)
+    sources = ModuleSources(
+        store=tools.store,
+        paths=tools.paths,
+        platform=request.platform,
+        policy=request.pull_policy,
+        observer=observer,
+        ca_cert=request.ca_cert,
+    )
+    lifecycle = override_lifecycle(
+        request.modules.lifecycle,
+        BuilderImage.from_config(builder.config, origin=origin),
+        sources,
+    )
+    builder_image = lifecycle.builder
+    api = negotiate(builder_image.platform_apis, origin=lifecycle.origin or origin)
     observer.detail(
         f"builder {origin} ({builder.digest}), lifecycle {builder_image.lifecycle_version}, "
         f"Platform API {api}"
@@ -187,6 +204,7 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
         registries=[reference.registry for reference in request.names],
     )
     observer.detail(f"run image {name} ({run_image.digest})")
+    added = add_modules(request.modules, builder_image, sources, labels=builder.config.labels)
     id_map = selection.runtime.id_map(builder_image.uid, builder_image.gid)
     previous = None if request.caching.clear else _previous(request, tools.store)
     return _Acquired(
@@ -198,31 +216,29 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
         run_image_name=name,
         rootfs=tools.store.unpack(builder, id_map, tell=observer.step),
         previous=previous,
+        added=added,
+        lifecycle=lifecycle.folder,
     )
 
 
 def _refuse_taken_names(request: BuildRequest, store: ImageStore) -> None:
-    """What was fetched or made under a name is what others mean by it: a builder, a run image."""
-    for name in request.local_names:
+    """What was fetched under a name is what others mean by it: a builder, a run image."""
+    for name in request.names:
         found = store.find(name, request.platform)
-        if found is None or (found.source is None and LIFECYCLE_METADATA in found.config.labels):
-            continue
-        origin = f"came from {found.source}" if found.source is not None else "no build made"
-        raise ImageError(
-            f"{name} is an image that {origin}; a build cannot replace it",
-            hint="choose another name with --tag",
-        )
+        if found is not None and found.source is not None:
+            raise ImageError(
+                f"{name} is an image that came from {found.source}; a build cannot replace it",
+                hint="choose another name with --tag",
+            )
 
 
 def _previous(request: BuildRequest, store: ImageStore) -> StoredImage | None:
     """The image of the last build, when all that it is made of is still here."""
-    previous = store.find(request.local_names[0], request.platform)
+    previous = store.find(request.names[0], request.platform)
     return previous if previous is not None and reusable(previous) else None
 
 
-def _inputs(
-    request: BuildRequest, acquired: _Acquired, workspace: Workspace, added: AddedBuildpacks
-) -> LifecycleInputs:
+def _inputs(request: BuildRequest, acquired: _Acquired, workspace: Workspace) -> LifecycleInputs:
     return LifecycleInputs(
         api=acquired.api,
         paths=workspace.paths,
@@ -230,7 +246,8 @@ def _inputs(
         gid=acquired.builder_image.gid,
         run_image=RUN_IMAGE,
         has_previous=acquired.previous is not None,
-        own_order=bool(added.order),
+        own_order=acquired.added.own_order,
+        own_system=not request.modules.system,
         skip_layers=request.caching.clear,
         process_type=request.process_type,
         exec_env=request.exec_env,
@@ -242,7 +259,6 @@ def _write_documents(
     tools: Tools,
     acquired: _Acquired,
     workspace: Workspace,
-    added: AddedBuildpacks,
 ) -> None:
     """What the phases read: images without their layers, run.toml, order.toml, …"""
     place_run_image(workspace.layout, RUN_IMAGE, acquired.run_image)
@@ -250,8 +266,11 @@ def _write_documents(
         place_previous_image(workspace.layout, acquired.previous)
     (_, mirrors), *others = run_toml_images(acquired.builder_image, acquired.run_image_name)
     write_run_toml(workspace.layers / "run.toml", ((RUN_IMAGE, mirrors), *others))
-    if added.order:
-        write_order_toml(workspace.layers / "order.toml", added.order)
+    added = acquired.added
+    if added.own_order:
+        write_order_toml(workspace.layers / "order.toml", added.order, added.order_extensions)
+    if not request.modules.system:
+        (workspace.layers / "system.toml").touch()
     source: SourceMetadata = source_metadata(request.app_dir, request.metadata, tools.runner)
     write_project_metadata(workspace.layers / "project-metadata.toml", source)
 
@@ -281,4 +300,4 @@ def _keep(
         run_image_digest=acquired.run_image.source_digest,
     )
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
-    return tools.store.commit(layout, request.local_names, request.platform), new_layers
+    return tools.store.commit(layout, request.names, request.platform), new_layers

@@ -7,7 +7,7 @@ from lifecycle.caches import BuildCache
 from lifecycle.inputs import MountPaths
 from lifecycle.runtime.spec import Mount
 from lifecycle.workspace import Workspace
-from locald.build.added_buildpacks import AddedBuildpacks
+from locald.build.added_modules import AddedModules
 from locald.build.observer import BuildObserver
 from locald.config.ignore import scan_source
 from locald.config.request import BuildRequest
@@ -22,12 +22,13 @@ def make_workspace(
     root: Path,
     rootfs: Path,
     cache: BuildCache,
-    added: AddedBuildpacks,
+    added: AddedModules,
+    lifecycle: Path | None,
     observer: BuildObserver,
 ) -> Workspace:
     """Make the folders of a build below `root`, which does not exist yet.
 
-    rootfs: the builder's, unpacked.
+    rootfs: the builder's, unpacked. lifecycle: another than the builder's.
     """
     scan = scan_source(request.app_dir, request.source_rules)
     for note in scan.notes:
@@ -51,7 +52,8 @@ def make_workspace(
         adopted=scan.foreign,
         cache=cache.lifecycle,
         build_cache=cache.build,
-        buildpacks=added.folders,
+        modules=added.mounts,
+        lifecycle=lifecycle,
         extra=extra,
     )
     workspace.create()

@@ -1,41 +1,64 @@
 """The buildpacks that project.toml names."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from locald.config.buildpack_source import BuildpackSource
+from lifecycle.inline_buildpack import DEFAULT_VERSION, MAX_SHELL_BYTES, InlineBuildpack
 from locald.config.errors import ConfigError
-from locald.config.project_limits import project_buildpack
-from locald.config.project_toml import BuildpackEntry, ProjectToml, applies
+from locald.config.module_source import ModuleEntry, ModuleSource, parse_module, parse_module_id
+from locald.config.project_files import blamed_on
+from locald.config.project_toml import BuildpackEntry, Script, applies
 
 
-def descriptor_buildpacks(
-    descriptor: ProjectToml, exec_env: str, *, folder: Path, key: Callable[[str], str]
-) -> tuple[BuildpackSource, ...]:
-    """The group that replaces the builder's order; empty when the file names none.
+def descriptor_entries(
+    entries: tuple[BuildpackEntry, ...], exec_env: str, *, folder: Path, limit: Path, key: str
+) -> tuple[ModuleEntry, ...]:
+    """One of the lists of project.toml, without what other execution environments use.
 
-    key: file and key path of one of the descriptor's fields, for errors.
+    folder: where relative paths start. limit: what no path leads out of.
+    key: file and key path of the list, for errors.
     """
-    for field_name, entries in (("pre", descriptor.pre), ("post", descriptor.post)):
-        if any(applies(entry.exec_env, exec_env) for entry in entries):
-            raise ConfigError(
-                f"{key(field_name)}: buildpacks before or after the builder's own are not "
-                "supported yet",
-                hint="name the whole order with --buildpack, or in group",
-            )
     return tuple(
-        _source(entry, f"{key('group')}[{index}]", folder)
-        for index, entry in enumerate(descriptor.group)
+        ModuleEntry(
+            source=_source(entry, f"{key}[{index}]", folder, limit),
+            origin=f"{key}[{index}]",
+            optional=entry.optional,
+            limit=limit,
+        )
+        for index, entry in enumerate(entries)
         if applies(entry.exec_env, exec_env)
     )
 
 
-def _source(entry: BuildpackEntry, origin: str, folder: Path) -> BuildpackSource:
+def _source(entry: BuildpackEntry, origin: str, folder: Path, limit: Path) -> ModuleSource:
     if entry.script is not None:
-        raise ConfigError(f"{origin}.script: inline buildpacks are not supported yet")
-    if entry.optional:
-        raise ConfigError(f"{origin}.optional: optional buildpacks are not supported yet")
+        return _inline(entry, entry.script, origin)
     if entry.uri:
-        return project_buildpack(entry.uri, f"{origin}.uri", folder)
-    version = f"@{entry.version}" if entry.version else ""
-    return project_buildpack(entry.id + version, f"{origin}.id", folder)
+        with blamed_on(f"{origin}.uri"):
+            return parse_module(entry.uri, relative_to=folder, limit=limit)
+    text = f"{entry.id}@{entry.version}" if entry.version else entry.id
+    with blamed_on(f"{origin}.id"):
+        return parse_module_id(text)
+
+
+def _inline(entry: BuildpackEntry, script: Script, origin: str) -> InlineBuildpack:
+    shell = script.shell
+    one_line = shell.isprintable() and len(shell.encode()) <= MAX_SHELL_BYTES
+    for name, wrong, what in (
+        ("id", not entry.id, "an inline buildpack needs one"),
+        ("script.api", not script.api, 'missing; write the Buildpack API, as "0.10"'),
+        ("script.inline", "\0" in script.inline, "holds a NUL"),
+        (
+            "script.shell",
+            not shell.startswith("/") or not one_line,
+            "not the absolute path of a program, in one line",
+        ),
+    ):
+        if wrong:
+            raise ConfigError(f"{origin}.{name}: {what}")
+    return InlineBuildpack(
+        id=entry.id,
+        version=entry.version or DEFAULT_VERSION,
+        api=script.api,
+        shell=script.shell,
+        script=script.inline,
+    )

@@ -4,13 +4,12 @@ but not reach out of their folder, nor act in the user's name elsewhere.
 
 from pathlib import Path
 
-from locald.config.buildpack_source import BuildpackPath, BuildpackSource, parse_buildpack
-from locald.config.project_files import blamed_on, inside, location_inside
+from locald.config.project_files import location_inside
 from oci.errors import UsageError
 from oci.location import ImageLocation, Transport
 from oci.reference import LOCALHOST, Reference
-_OWN_FOLDERS = ("locald", "imported")
 
+_OWN_FOLDERS = ("locald", "imported")
 
 
 def check_project_name(name: Reference) -> None:
@@ -41,12 +40,3 @@ def project_output(text: str, folder: Path) -> ImageLocation:
             )
         check_project_name(reference)
     return location_inside(location, folder, text=text)
-
-
-def project_buildpack(text: str, origin: str, folder: Path) -> BuildpackSource:
-    """A buildpack that a project's file names; a path stays inside the project."""
-    with blamed_on(origin):
-        source = parse_buildpack(text, relative_to=folder)
-        if isinstance(source, BuildpackPath):
-            inside(source.path, folder, text=text)
-    return source

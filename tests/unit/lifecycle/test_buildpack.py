@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from lifecycle.base_image import write_image
-from lifecycle.buildpack import Buildpack, ModuleKind
+from lifecycle.buildpack import Buildpack, ModuleKind, leads_out
 from lifecycle.buildpack_source import buildpacks_at_path, buildpacks_of_image
 from lifecycle.module import ModuleRef, OrderEntry
+from lifecycle.unpacked import UnpackedFolders
 from oci.errors import ImageError
 from oci.layer_writer import LayerWriter, WrittenLayer
 from oci.layout import Layout, LayoutImage
@@ -70,10 +71,8 @@ def make_archive(folder: Path, archive: Path, *, prefix: str) -> Path:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    path = tmp_path / "scratch"
-    path.mkdir()
-    return path
+def unpacked(tmp_path: Path) -> UnpackedFolders:
+    return UnpackedFolders(tmp_path / "unpacked")
 
 
 def test_a_folder_is_read(tmp_path: Path) -> None:
@@ -154,32 +153,34 @@ def test_an_api_that_the_lifecycle_does_not_speak_is_refused(tmp_path: Path) -> 
 def test_links_out_of_the_folder_are_noticed(tmp_path: Path) -> None:
     folder = make_buildpack(tmp_path / "java")
     (folder / "bin/again").symlink_to("build")
-    assert not Buildpack.read(folder).leaves
+    assert not leads_out(folder)
     (tmp_path / "common.sh").write_text("")
     (folder / "common.sh").symlink_to("../common.sh")
-    assert Buildpack.read(folder).leaves
+    assert leads_out(folder)
 
 
 @pytest.mark.parametrize("prefix", [".", "java-1.2.3"])
 def test_an_archive_is_read_with_or_without_a_folder_around(
-    tmp_path: Path, scratch: Path, prefix: str
+    tmp_path: Path, unpacked: UnpackedFolders, prefix: str
 ) -> None:
     archive = make_archive(make_buildpack(tmp_path / "java"), tmp_path / "java.tgz", prefix=prefix)
-    (buildpack,) = buildpacks_at_path(archive, scratch=scratch)
+    (buildpack,) = buildpacks_at_path(archive, unpacked=unpacked)
     assert str(buildpack) == "acme/java@1.2.3"
-    assert buildpack.folder.is_relative_to(scratch)
+    assert buildpack.folder.is_relative_to(tmp_path / "unpacked")
 
 
-def test_an_archive_that_is_no_buildpack_is_named(tmp_path: Path, scratch: Path) -> None:
+def test_an_archive_that_is_no_buildpack_is_named(
+    tmp_path: Path, unpacked: UnpackedFolders
+) -> None:
     (tmp_path / "empty").mkdir()
     archive = make_archive(tmp_path / "empty", tmp_path / "empty.tgz", prefix=".")
     with pytest.raises(ImageError, match=r"empty\.tgz is not a buildpack"):
-        buildpacks_at_path(archive, scratch=scratch)
+        buildpacks_at_path(archive, unpacked=unpacked)
 
 
-def test_a_path_that_is_not_there_is_named(tmp_path: Path, scratch: Path) -> None:
+def test_a_path_that_is_not_there_is_named(tmp_path: Path, unpacked: UnpackedFolders) -> None:
     with pytest.raises(ImageError, match="no such folder or archive"):
-        buildpacks_at_path(tmp_path / "none", scratch=scratch)
+        buildpacks_at_path(tmp_path / "none", unpacked=unpacked)
 
 
 def make_buildpackage(tmp_path: Path) -> tuple[Layout, LayoutImage]:
@@ -213,23 +214,27 @@ def make_buildpackage(tmp_path: Path) -> tuple[Layout, LayoutImage]:
     return layout, write_image(layout, config, descriptors, annotations={})
 
 
-def test_a_buildpackage_gives_the_main_buildpack_first(tmp_path: Path, scratch: Path) -> None:
+def test_a_buildpackage_gives_the_main_buildpack_first(
+    tmp_path: Path, unpacked: UnpackedFolders
+) -> None:
     layout, image = make_buildpackage(tmp_path)
-    found = buildpacks_of_image(layout, image, scratch=scratch, origin="registry.example/all")
+    found = buildpacks_of_image(layout, image, unpacked=unpacked, origin="registry.example/all")
     assert [str(one) for one in found] == ["acme/all@2.0.0", "acme/java@1.2.3"]
     assert (found[1].folder / "bin/build").is_file()
 
 
-def test_a_cnb_file_is_a_buildpackage_too(tmp_path: Path, scratch: Path) -> None:
+def test_a_cnb_file_is_a_buildpackage_too(tmp_path: Path, unpacked: UnpackedFolders) -> None:
     layout, _ = make_buildpackage(tmp_path)
     with tarfile.open(tmp_path / "all.cnb", "w") as archive:
         archive.add(layout.path, arcname=".")
-    found = buildpacks_at_path(tmp_path / "all.cnb", scratch=scratch)
+    found = buildpacks_at_path(tmp_path / "all.cnb", unpacked=unpacked)
     assert [str(one) for one in found] == ["acme/all@2.0.0", "acme/java@1.2.3"]
 
 
-def test_an_image_that_is_no_buildpackage_names_the_label(tmp_path: Path, scratch: Path) -> None:
+def test_an_image_that_is_no_buildpackage_names_the_label(
+    tmp_path: Path, unpacked: UnpackedFolders
+) -> None:
     layout = Layout.create(tmp_path / "layout")
     image = write_image(layout, {"os": "linux", "architecture": "amd64"}, [], annotations={})
     with pytest.raises(ImageError, match=r"no label io\.buildpacks\.buildpackage\.metadata"):
-        buildpacks_of_image(layout, image, scratch=scratch, origin="x")
+        buildpacks_of_image(layout, image, unpacked=unpacked, origin="x")

@@ -28,6 +28,7 @@ EVERYTHING = replace(
     api=NEW,
     has_previous=True,
     own_order=True,
+    own_system=True,
     skip_layers=True,
     process_type="web",
     exec_env="test",
@@ -72,7 +73,10 @@ def test_detect() -> None:
         "-platform", "/platform",
         "-run", "/layers/run.toml",
         "-order", "/layers/order.toml",
+        "-system", "/layers/system.toml",
     )  # fmt: skip
+    without_system = argv(Phase.DETECT, replace(INPUTS, own_system=True))
+    assert without_system == argv(Phase.DETECT, INPUTS), "0.12 has no system buildpacks"
 
 
 def test_restore() -> None:

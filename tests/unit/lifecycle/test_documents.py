@@ -17,6 +17,7 @@ from lifecycle.documents import (
     write_project_metadata,
     write_run_toml,
 )
+from lifecycle.module import ModuleRef, OrderEntry
 from oci.errors import ImageError
 from oci.reference import Reference
 
@@ -44,11 +45,12 @@ def test_run_toml_byte_for_byte(tmp_path: Path) -> None:
 
 def test_order_toml_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "order.toml"
-    write_order_toml(
-        path,
-        [[{"id": "acme/a", "version": "1"}, {"id": "acme/b", "optional": True}], [{"id": "c"}]],
+    order = (
+        OrderEntry((ModuleRef("acme/a", "1"), ModuleRef("acme/b", optional=True))),
+        OrderEntry((ModuleRef("c"),)),
     )
-    assert path.read_bytes() == (
+    write_order_toml(path, order)
+    expected = (
         b"[[order]]\n"
         b"group = [\n"
         b'    { id = "acme/a", version = "1" },\n'
@@ -59,6 +61,11 @@ def test_order_toml_byte_for_byte(tmp_path: Path) -> None:
         b"group = [\n"
         b'    { id = "c" },\n'
         b"]\n"
+    )
+    assert path.read_bytes() == expected
+    write_order_toml(path, order, (OrderEntry((ModuleRef("acme/curl", "2"),)),))
+    assert path.read_bytes() == expected + (
+        b'\n[[order-extensions]]\ngroup = [\n    { id = "acme/curl", version = "2" },\n]\n'
     )
 
 

@@ -62,7 +62,7 @@ def execution(tmp_path: Path) -> Execution:
             hidden=(),
             cache=tmp_path / "cache",
             build_cache=tmp_path / "build-cache",
-            buildpacks={},
+            modules=(),
         ),
         image_env={"PATH": "/bin", "HOME": "/home/cnb", "CNB_PLATFORM_API": "0.3"},
         proxy_env={"HTTPS_PROXY": "http://proxy.example"},

@@ -12,6 +12,7 @@ from lifecycle.lifecycle_source import (
     lifecycle_in_archive,
     lifecycle_in_folder,
 )
+from lifecycle.unpacked import UnpackedFolders
 from oci.errors import HostError, ImageError
 from oci.platform import Platform
 from oci.process import CommandRunner
@@ -67,9 +68,9 @@ def test_an_archive_of_a_release(tmp_path: Path) -> None:
     (tmp_path / "release/lifecycle.toml").write_text(DESCRIPTOR)
     with tarfile.open(tmp_path / "lifecycle.tgz", "w:gz") as archive:
         archive.add(tmp_path / "release", arcname=".")
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    assert lifecycle_in_archive(tmp_path / "lifecycle.tgz", scratch=scratch).version == "0.20.1"
+    unpacked = UnpackedFolders(tmp_path / "unpacked")
+    found = lifecycle_in_archive(tmp_path / "lifecycle.tgz", unpacked=unpacked)
+    assert found.version == "0.20.1"
 
 
 def test_the_old_descriptor_gives_single_versions(tmp_path: Path) -> None:

@@ -22,7 +22,13 @@ def workspace(tmp_path: Path) -> Workspace:
         hidden=(PurePosixPath("node_modules"),),
         cache=tmp_path / "cache",
         build_cache=tmp_path / "build-cache",
-        buildpacks={tmp_path / "mine": PurePosixPath("acme_mine/1.0")},
+        modules=(
+            Mount(
+                source=tmp_path / "mine",
+                target=PurePosixPath("/cnb/buildpacks/acme_mine/1.0"),
+                read_only=True,
+            ),
+        ),
         extra=(
             Mount(
                 source=tmp_path / "ca.crt",

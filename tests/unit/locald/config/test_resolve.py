@@ -4,7 +4,6 @@ import pytest
 
 from lifecycle.runtime.spec import Network, RuntimeName
 from locald.config.build_flags import BuildFlags
-from locald.config.buildpack_source import BuildpackId, BuildpackPath
 from locald.config.default_builder import DEFAULT_BUILDER, DEFAULT_BUILDER_ELSEWHERE
 from locald.config.ignore import SourceRules
 from locald.config.image_component import image_component
@@ -148,24 +147,6 @@ def test_env_precedence(project: Path) -> None:
     assert made.origins["env.D"] == "build.env"
 
 
-def test_buildpacks(project: Path) -> None:
-    folder = buildpack(project / "bp")
-    made = request(project, BuildFlags(buildpacks=("./bp,x/y@1.2", "z")))
-    assert made.modules.order == (
-        BuildpackPath(folder),
-        BuildpackId("x/y", "1.2"),
-        BuildpackId("z"),
-    )
-    made = request(
-        project,
-        descriptor='[[io.buildpacks.group]]\nid = "a/b"\nversion = "1"\n'
-        '[[io.buildpacks.group]]\nuri = "bp"\n',
-    )
-    assert made.modules.order == (BuildpackId("a/b", "1"), BuildpackPath(folder))
-    made = request(project, locald='[service.web.build]\nbuildpacks = ["./bp"]\n')
-    assert made.modules.order == (BuildpackPath(folder),)
-
-
 def test_user_settings_and_flags(project: Path) -> None:
     user = 'pull-policy = "always"\nruntime = "podman"\nnetwork = "host"\n'
     made = request(project, user=user)
@@ -244,16 +225,6 @@ def test_a_project_cannot_widen_its_powers(project: Path, build: str, message: s
         (BuildFlags(tags=("Up:er:x",)), "--tag: not an image reference: 'Up:er:x'"),
         (BuildFlags(outputs=("ftp:x",)), "--output: not an image location: 'ftp:x'"),
         (BuildFlags(platform="amd64"), "--platform: not a platform: 'amd64'"),
-        (BuildFlags(buildpacks=("./x",)), "--buildpack: no such file or folder: ./x"),
-        (
-            BuildFlags(buildpacks=("./file",)),
-            "--buildpack: ./file is no buildpack",
-        ),
-        (
-            BuildFlags(buildpacks=("docker://x/y",)),
-            "--buildpack: 'docker://x/y': buildpacks from images and the network "
-            "are not supported yet",
-        ),
         (BuildFlags(ca_cert=Path("nope.pem")), "--ca-cert: nope.pem: no such file"),
         (BuildFlags(exec_env="a b"), "--exec-env: 'a b' is not a name"),
         (BuildFlags(process_type="a/b"), "--default-process: 'a/b' is not a name"),
@@ -313,34 +284,6 @@ def test_a_bad_project_is_named(
     assert caught.value.message == message
 
 
-@pytest.mark.parametrize(
-    ("descriptor", "message"),
-    [
-        (
-            '[[io.buildpacks.pre.group]]\nid = "a"\n',
-            "io.buildpacks.pre.group: buildpacks before or after the builder's own "
-            "are not supported yet",
-        ),
-        (
-            '[[io.buildpacks.group]]\nid = "a"\nscript = { inline = "x" }\n',
-            "io.buildpacks.group[0].script: inline buildpacks are not supported yet",
-        ),
-        (
-            '[[io.buildpacks.group]]\nuri = "docker://a/b"\n',
-            "io.buildpacks.group[0].uri: 'docker://a/b': buildpacks from images and the network "
-            "are not supported yet",
-        ),
-    ],
-)
-def test_what_project_toml_asks_too_early_is_said(
-    project: Path, descriptor: str, message: str
-) -> None:
-    with pytest.raises(UsageError) as caught:
-        request(project, descriptor=descriptor)
-    assert caught.value.message == f"project.toml: {message}"
-    assert request(project, BuildFlags(buildpacks=("x",))).modules.order == (BuildpackId("x"),)
-
-
 def test_a_mistake_in_the_users_file_is_named(project: Path) -> None:
     with pytest.raises(UsageError) as caught:
         request(project, user='default_builder = "x"\n')
@@ -358,3 +301,11 @@ def test_a_mistake_in_the_users_file_is_named(project: Path) -> None:
 def test_any_name_becomes_a_component(text: str, component: str) -> None:
     assert image_component(text) == component
     assert Reference.parse(f"localhost/{image_component(text)}").repository == component
+
+
+def test_a_project_s_file_cannot_take_a_registry_s_name(project: Path) -> None:
+    toml = '[service.web.build]\ntags = ["docker.io/paketobuildpacks/builder-jammy-full"]\n'
+    with pytest.raises(UsageError, match=r"cannot give an image a name of docker\.io") as refused:
+        requests(project, locald=toml)
+    assert "service.web.build.tags" in refused.value.message
+    assert "--tag" in refused.value.hint
