@@ -26,6 +26,7 @@ from lifecycle.documents import (
 from lifecycle.execution import Execution, PhaseOutcome
 from lifecycle.export import put_right
 from lifecycle.inputs import RUN_IMAGE, LifecycleInputs
+from lifecycle.labels import LIFECYCLE_METADATA
 from lifecycle.layout_dir import exported_layout, place_previous_image, place_run_image
 from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi, negotiate
@@ -222,19 +223,21 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
 
 
 def _refuse_taken_names(request: BuildRequest, store: ImageStore) -> None:
-    """What was fetched under a name is what others mean by it: a builder, a run image."""
-    for name in request.names:
+    """What was fetched or made under a name is what others mean by it: a builder, a run image."""
+    for name in request.local_names:
         found = store.find(name, request.platform)
-        if found is not None and found.source is not None:
-            raise ImageError(
-                f"{name} is an image that came from {found.source}; a build cannot replace it",
-                hint="choose another name with --tag",
-            )
+        if found is None or (found.source is None and LIFECYCLE_METADATA in found.config.labels):
+            continue
+        origin = f"came from {found.source}" if found.source is not None else "no build made"
+        raise ImageError(
+            f"{name} is an image that {origin}; a build cannot replace it",
+            hint="choose another name with --tag",
+        )
 
 
 def _previous(request: BuildRequest, store: ImageStore) -> StoredImage | None:
     """The image of the last build, when all that it is made of is still here."""
-    previous = store.find(request.names[0], request.platform)
+    previous = store.find(request.local_names[0], request.platform)
     return previous if previous is not None and reusable(previous) else None
 
 
@@ -300,4 +303,4 @@ def _keep(
         run_image_digest=acquired.run_image.source_digest,
     )
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
-    return tools.store.commit(layout, request.names, request.platform), new_layers
+    return tools.store.commit(layout, request.local_names, request.platform), new_layers

@@ -100,6 +100,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
     platform = _platform(resolution)
     exec_env = resolve_exec_env(resolution)
     project = resolve_project_name(resolution)
+    names = resolve_names(resolution, project, suffix)
     return BuildRequest(
         app_dir=resolution.folder,
         project_name=project,
@@ -116,9 +117,6 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         source_rules=resolve_source_rules(resolution),
         metadata=descriptor.identity if descriptor is not None else ProjectMetadata(),
         env=resolve_env(resolution, exec_env),
-    names = resolve_names(resolution, project, suffix)
-    workspace = resolve_workspace(resolution)
-    check_user_ids(resolution)
         exec_env=exec_env,
         mounts=resolve_mounts(resolution),
         network=resolve_network(resolution),

@@ -301,11 +301,3 @@ def test_a_mistake_in_the_users_file_is_named(project: Path) -> None:
 def test_any_name_becomes_a_component(text: str, component: str) -> None:
     assert image_component(text) == component
     assert Reference.parse(f"localhost/{image_component(text)}").repository == component
-
-
-def test_a_project_s_file_cannot_take_a_registry_s_name(project: Path) -> None:
-    toml = '[service.web.build]\ntags = ["docker.io/paketobuildpacks/builder-jammy-full"]\n'
-    with pytest.raises(UsageError, match=r"cannot give an image a name of docker\.io") as refused:
-        requests(project, locald=toml)
-    assert "service.web.build.tags" in refused.value.message
-    assert "--tag" in refused.value.hint
