@@ -3,7 +3,6 @@ that read the files.
 """
 
 import inspect as python_inspect
-from collections.abc import Mapping
 
 from msgspec import NODEFAULT, inspect
 
@@ -28,7 +27,7 @@ def locald_toml_schema() -> Schema:
     services: Schema = {
         "type": "object",
         "propertyNames": {"pattern": f"^{SERVICE_NAME.pattern}$"},
-        "additionalProperties": _reference(Service),
+        "additionalProperties": _table(Service),
     }
     known_types: Schema = {
         "additionalProperties": {"properties": {"type": {"enum": list(SERVICE_TYPES)}}}
@@ -39,11 +38,11 @@ def locald_toml_schema() -> Schema:
         "description": "A project and its services: how each becomes an image, and how it runs.",
         "type": "object",
         "properties": {
-            "project": _titled(_reference(Project), "What holds for the whole project."),
-            "service": _titled(services, "The services by name: [service.NAME]."),
-            "services": _titled(services, "Another spelling of `service`."),
-            "plugins": _titled({"type": "object"}, "Accepted for other tools."),
-            "worktrees": _titled({"type": "object"}, "Accepted for other tools."),
+            "project": {"description": "What holds for the whole project.", **_table(Project)},
+            "service": {"description": "The services by name: [service.NAME].", **services},
+            "services": {"description": "Another spelling of `service`.", **services},
+            "plugins": {"description": "Accepted for other tools.", "type": "object"},
+            "worktrees": {"description": "Accepted for other tools.", "type": "object"},
         },
         "additionalProperties": False,
         # Plugins bring types of their own.
@@ -56,7 +55,10 @@ def locald_toml_schema() -> Schema:
                 "if": {"properties": {"type": {"const": "site"}}, "required": ["type"]},
                 "else": {"properties": {"build": {"type": ["boolean", "object"]}}},
             },
-            "Build": {**_struct(Build), "not": {"required": ["include", "exclude"]}},
+            "Build": {
+                **_struct(Build),
+                "dependencies": {"include": {"not": {"required": ["exclude"]}}},
+            },
             "HealthCheck": _struct(HealthCheck),
         },
     }
@@ -64,23 +66,24 @@ def locald_toml_schema() -> Schema:
 
 def user_config_schema() -> Schema:
     """Of the user's config.toml."""
-    return {"$schema": _DRAFT, "title": "config.toml of locald", **_struct(UserConfig)}
+    head = {"$schema": _DRAFT, "title": "config.toml of locald", "type": "object"}
+    return {**head, **_struct(UserConfig)}
 
 
 def _struct(kind: type) -> Schema:
+    """Of a table, without its type: some keys take something else instead."""
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)
     properties: Schema = {}
     for field in info.fields:
         meaning = MEANINGS[kind][field.encode_name]
-        schema = _limited(_type(field.type), meaning.limits)
+        schema = {**_type(field.type), **meaning.limits}
         if field.default not in (NODEFAULT, None, ()):
             schema["default"] = field.default
-        properties[field.encode_name] = _titled(schema, meaning.text)
+        properties[field.encode_name] = {"description": meaning.text, **schema}
     required = [field.encode_name for field in info.fields if field.required]
     return {
         "description": _described(kind),
-        "type": "object",
         "properties": properties,
         "additionalProperties": False,
         **({"required": required} if required else {}),
@@ -92,9 +95,9 @@ def _type(kind: inspect.Type) -> Schema:
         case inspect.UnionType(types=types):
             # TOML has no null: None stands for a key that is not there.
             members = [_type(one) for one in types if not isinstance(one, inspect.NoneType)]
-            return members[0] if len(members) == 1 else {"anyOf": members}
+            return members[0] if len(members) == 1 else _any_of(members)
         case inspect.StructType(cls=cls):
-            return _reference(cls)
+            return _table(cls)
         case inspect.DictType(value_type=value):
             return {"type": "object", "additionalProperties": _type(value)}
         case inspect.VarTupleType(item_type=item):
@@ -114,25 +117,19 @@ def _type(kind: inspect.Type) -> Schema:
             raise NotImplementedError(f"no JSON schema for {kind}")
 
 
-def _limited(schema: Schema, limits: Mapping[str, object]) -> Schema:
-    """With limits for the texts where the key also takes something else."""
-    members = schema.get("anyOf")
-    if not isinstance(members, list):
-        return {**schema, **limits}
-    return {
-        "anyOf": [
-            {**member, **limits} if member.get("type") == "string" else member for member in members
-        ]
-    }
+def _any_of(members: list[Schema]) -> Schema:
+    """One schema for values of several types. With `anyOf` editors would only say that none fits;
+    but each keyword is about one type only, so that all can stand side by side.
+    """
+    together: Schema = {}
+    for member in members:
+        together |= member
+    return {**together, "type": [member["type"] for member in members]}
 
 
-def _reference(kind: type) -> Schema:
-    return {"$ref": f"#/definitions/{kind.__name__}"}
-
-
-def _titled(schema: Schema, text: str) -> Schema:
-    # Draft 7 ignores what stands beside `$ref`.
-    return {"description": text, **({"allOf": [schema]} if "$ref" in schema else schema)}
+def _table(kind: type) -> Schema:
+    # Draft 7 ignores what stands beside `$ref`, such as a description.
+    return {"type": "object", "allOf": [{"$ref": f"#/definitions/{kind.__name__}"}]}
 
 
 def _described(kind: type) -> str:

@@ -96,6 +96,7 @@ def test_good_projects(text: str, tmp_path: Path) -> None:
     ("text", "at"),
     [
         ("nonsense = 1", ""),
+        ("project = 5", "project"),
         ("[project]\nnamme = 'x'", "project"),
         ("[project]\nname = ''", "project.name"),
         ("[service.'a b']\nbuild = true", "service"),
@@ -105,11 +106,11 @@ def test_good_projects(text: str, tmp_path: Path) -> None:
         ("[service.a]\nbuild = 'make'", "service.a.build"),
         ("[service.a]\nhealth_check = { path = '/' }", "service.a.health_check"),
         ("[service.a.build]\nbilder = 'x'", "service.a.build"),
-        ("[service.a.build]\nbuilder = 5", "service.a.build"),
-        ("[service.a.build]\ntags = 'x'", "service.a.build"),
-        ("[service.a.build]\nenv = { A = 1 }", "service.a.build"),
+        ("[service.a.build]\nbuilder = 5", "service.a.build.builder"),
+        ("[service.a.build]\ntags = 'x'", "service.a.build.tags"),
+        ("[service.a.build]\nenv = { A = 1 }", "service.a.build.env.A"),
         ("[service.a.build]\ninclude = []\nexclude = []", "service.a.build"),
-        ("[service.a.build]\nnetwork = 'hst'", "service.a.build"),
+        ("[service.a.build]\nnetwork = 'hst'", "service.a.build.network"),
     ],
 )
 def test_bad_projects(text: str, at: str, tmp_path: Path) -> None:
