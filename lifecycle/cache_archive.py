@@ -21,7 +21,6 @@ from lifecycle.cache_content import layer_name as name_of
 from lifecycle.caches import BuildCache, CacheIdentity
 from oci.errors import ImageError
 from oci.hashing_reader import HashingReader
-from oci.locks import exclusive
 from oci.tar_headers import TarHeaders
 from oci.tree_tar import TreeEntry, TreeTar, list_tree
 from oci.tree_untar import DAMAGE, TreeLimits, TreeUntar
@@ -64,21 +63,19 @@ def committed_entries(committed: Path) -> tuple[TreeEntry, ...]:
     return tuple(entry for entry in list_tree(committed) if entry.path in wanted)
 
 
-def read_archive(
-    archive: IO[bytes], *, origin: str, choose: Choose, on_wait: Callable[[str], None]
-) -> tuple[BuildCache, ...]:
+def read_archive(archive: IO[bytes], *, origin: str, choose: Choose) -> tuple[BuildCache, ...]:
     """Give caches the content that an archive has for them; returns which.
 
     archive: a buffered stream, plain or compressed by gzip. choose: for each cache of the archive
-    the one that gets its content, or None. Locks are taken here. Raises ImageError or StorageError;
-    then all caches are as they were.
+    the one that gets its content, prepared and its lock held from then on, or None. Raises
+    ImageError or StorageError; then all caches are as they were.
     """
     plain = archive
     if cast(io.BufferedReader, archive).peek(2)[:2] == _GZIP:
         plain = cast(IO[bytes], gzip.GzipFile(fileobj=archive))
     reader = HashingReader(plain, _MAX_BYTES)
     try:
-        return _read(reader, origin, choose, on_wait)
+        return _read(reader, origin, choose)
     except DAMAGE as error:
         raise ImageError(f"{origin} is damaged, or no cache of locald: {error}") from error
     except ImageError as error:
@@ -87,19 +84,13 @@ def read_archive(
         raise ImageError(f"{origin}: {error.message}", hint=error.hint) from error
 
 
-def _read(
-    reader: HashingReader, origin: str, choose: Choose, on_wait: Callable[[str], None]
-) -> tuple[BuildCache, ...]:
+def _read(reader: HashingReader, origin: str, choose: Choose) -> tuple[BuildCache, ...]:
     headers = TarHeaders(cast(IO[bytes], reader))
     members = iter(headers)
     index = _read_index(members, headers, origin)
     chosen = tuple(choose(index.caches))
     with ExitStack() as stack:
         wanted = {c.root: c for c in chosen if c is not None}
-        for root in sorted(wanted):  # always in this order: two imports do not wait for each other
-            what = f"the cache of {root.name}"
-            stack.enter_context(exclusive(wanted[root].lock, what=what, on_wait=on_wait))
-            wanted[root].prepare()
         staged = {r: stack.enter_context(c.replacement()) for r, c in wanted.items()}
         trees = [
             None if cache is None

@@ -8,7 +8,7 @@ last wins: a cache image is always the whole of one machine's cache.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +34,6 @@ from oci.platform import Platform
 from oci.skopeo import RemoteImage, Skopeo
 from oci.tree_untar import TreeLimits
 
-# Where caches can go; the others keep images only, in forms of their own.
-TRANSPORTS = frozenset({Transport.REGISTRY, Transport.OCI, Transport.OCI_ARCHIVE})
 _LOCK = ".locald-cache.lock"
 
 
@@ -114,10 +112,17 @@ class CacheImage:
                 shutil.rmtree(layout.path)
         return _moved(read, present=here)
 
-    def push(self, cache: BuildCache, remote: Digest | None) -> Moved | None:
+    def push(
+        self,
+        cache: BuildCache,
+        remote: Digest | None,
+        *,
+        on_start: Callable[[], None] = lambda: None,
+    ) -> Moved | None:
         """Make the image the same as the cache; its lock is held.
 
-        remote: what is there as far as known. Returns None when that is this cache already.
+        remote: what is there as far as known. on_start: told when there is something to push.
+        Returns None when all is there already.
         Raises ImageError or StorageError; the image that is there stays then.
         """
         state = read_state(cache.image)
@@ -128,6 +133,7 @@ class CacheImage:
         read = decode(image.manifest, image.config_bytes, origin=origin)
         if before is not None and _same(read, before) and str(remote) == state.base:
             return None
+        on_start()
         here = () if before is None else before.manifest.layers
         try:
             with _publishing(self.location) as target:

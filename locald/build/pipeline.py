@@ -100,9 +100,17 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
             lambda: tools.store.complete(acquired.run_image, request.platform),
             needed=bool(targets) and not acquired.run_image.complete,
         )
-        cache = stack.enter_context(
-            open_cache(request, acquired.builder_image, paths=tools.paths, observer=observer)
-        )
+        with clock.step("cache"):
+            opened = stack.enter_context(
+                open_cache(
+                    request,
+                    acquired.builder_image,
+                    paths=tools.paths,
+                    skopeo=tools.skopeo,
+                    observer=observer,
+                )
+            )
+        cache = opened.cache
         workshop = stack.enter_context(ExitStack())
         root = workshop.enter_context(
             scratch_folder(tools.paths.ensure(tools.paths.work), tools.runner)
@@ -149,6 +157,8 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
                 deliver(image, target, platform=request.platform, skopeo=tools.skopeo)
                 if slow_storage(target, time.monotonic() - started):
                     observer.note(SLOW_STORAGE_NOTE)
+        with clock.step("cache"):
+            opened.send()
         with clock.step("clear"):
             clearing.join()
     return BuildResult(

@@ -123,7 +123,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         runtime=resolve_runtime(resolution),
         ca_cert=readable_path(flags.ca_cert, "--ca-cert"),
         process_type=resolution.word("process_type", "--default-process", "process", _PROCESS_TYPE),
-        caching=resolve_caching(resolution),
+        caching=resolve_caching(resolution, suffix),
         outputs=resolve_outputs(resolution),
         artifacts=resolve_artifacts(resolution),
         notes=(*(descriptor.notes if descriptor is not None else ()), *resolution.notes),

@@ -25,6 +25,9 @@ _NAMES = {
     "source_rules.include": "include",
     "source_rules.exclude": "exclude",
     "caching.clear": "clear_cache",
+    "caching.folder": "cache",
+    "caching.image": "cache_image",
+    "caching.sources": "cache_from",
     "artifacts.report": "report",
     "timeout_seconds": "timeout",
 }
@@ -43,6 +46,7 @@ _UNSET = {
     "runtime": "auto",
     "process": "the buildpacks'",
     "output": "podman's storage",
+    "cache": "one for each project",
     "ca_cert": "the host's",
 }
 # A variable whose name says this holds what nobody should read over a shoulder.

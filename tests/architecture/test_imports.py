@@ -18,6 +18,7 @@ TERMINAL = {"typer", "click", "rich"}
 LAZY_IMPORTS_ALLOWED = ("locald/__main__.py", "locald/cli/*.py")
 # Elsewhere each needs a line here, and beside the import what it costs and why few runs need it.
 RARELY_NEEDED = {
+    ("locald/build/caching.py", "locald.build.cache_transfer"),
     ("locald/build/module_sources.py", "oci.download"),
     ("locald/build/report.py", "yaml"),
     ("locald/config/dotenv.py", "dotenv.parser"),

@@ -31,7 +31,6 @@ def place(data: bytes, *caches: BuildCache | None) -> tuple[BuildCache, ...]:
         io.BufferedReader(io.BytesIO(data)),
         origin="FILE",
         choose=lambda identities: caches[: len(identities)],
-        on_wait=lambda _: None,
     )
 
 
@@ -77,7 +76,7 @@ def test_an_archive_tells_whose_caches_it_has_but_not_where(tmp_path: Path) -> N
 
     cache = filled(tmp_path)
     stream = io.BufferedReader(io.BytesIO(archive_of(cache)))
-    read_archive(stream, origin="FILE", choose=choose, on_wait=lambda _: None)
+    read_archive(stream, origin="FILE", choose=choose)
     assert seen == [(msgspec.structs.replace(cache.identity, app_dir=""),)]
 
 
