@@ -33,6 +33,10 @@ class BuildRequest:
     process_type: the image's default process; None leaves it to the buildpacks.
     source_rules: for `ignore.scan_source(app_dir, source_rules)`.
     metadata: what project.toml says about the project, for the image's labels.
+    if_changed: run no phase when the last image would come out again. None is as False, except
+        that nothing is remembered for the next time. Of no effect with `explain`.
+    detect_only: stop when it is known which buildpacks would take part.
+    explain: tell what each of them said.
     notes: warnings for the user, one line each.
     origins: field name (`env.NAME` for a variable) → where its value came from, for `-v`.
     """
@@ -61,6 +65,9 @@ class BuildRequest:
     caching: CacheRequest = field(default_factory=CacheRequest)
     outputs: tuple[ImageLocation, ...] = ()
     artifacts: ArtifactRequest = field(default_factory=ArtifactRequest)
+    if_changed: bool | None = None
+    detect_only: bool = False
+    explain: bool = False
     notes: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
 

@@ -125,7 +125,10 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         process_type=resolution.word("process_type", "--default-process", "process", _PROCESS_TYPE),
         caching=resolve_caching(resolution, suffix),
         outputs=resolve_outputs(resolution),
-        artifacts=resolve_artifacts(resolution),
+        artifacts=resolve_artifacts(resolution, own_folder=suffix.removeprefix("-")),
+        if_changed=flags.if_changed,
+        detect_only=flags.detect_only,
+        explain=flags.explain,
         notes=(*(descriptor.notes if descriptor is not None else ()), *resolution.notes),
         origins=resolution.origins,
     )
