@@ -12,6 +12,12 @@ from oci.errors import UsageError
 HideRule: TypeAlias = Callable[[str, Sequence[os.DirEntry[str]]], Collection[str]]
 """(folder relative to the root, `""` or ending in `/`; its entries) → the names to hide."""
 
+PruneRule: TypeAlias = Callable[[str], bool]
+"""A folder (as above) in which nothing is left to see → whether it is hidden, too."""
+
+Visitor: TypeAlias = Callable[[str, int], None]
+"""Told of each file and link that the build sees: its path, and its size (a link's is 0)."""
+
 _UNREADABLE_SHOWN = 10
 
 _SPECIAL = {
@@ -45,19 +51,25 @@ class SourceScan:
     notes: tuple[str, ...] = ()
 
 
-def hidden_paths(root: Path, hides: HideRule, *, prune_empty: bool = False) -> SourceScan:
+def hidden_paths(
+    root: Path,
+    hides: HideRule,
+    *,
+    prunes: PruneRule | None = None,
+    visit: Visitor | None = None,
+) -> SourceScan:
     """Walk the source once, without ever entering a hidden folder.
 
     Sockets, FIFOs and devices are hidden always: they cannot be a part of an image.
 
-    prune_empty: hide folders in which nothing else is left to see, too.
+    prunes: None keeps every folder in which nothing is left to see.
     Raises UsageError when something that is not hidden cannot be read.
     """
-    walk = _Walk(root, hides)
+    walk = _Walk(root, hides, visit)
     walk.run()
     if walk.unreadable:
         raise _unreadable_error(walk.unreadable)
-    hidden = _with_empty_folders(walk) if prune_empty else walk.hidden
+    hidden = _with_empty_folders(walk, prunes) if prunes is not None else walk.hidden
     return SourceScan(
         hidden=tuple(PurePosixPath(path) for path in sorted(hidden)),
         files=walk.files,
@@ -67,6 +79,11 @@ def hidden_paths(root: Path, hides: HideRule, *, prune_empty: bool = False) -> S
         foreign=tuple(PurePosixPath(path) for path in sorted(walk.foreign)),
         notes=tuple(_notes(walk)),
     )
+
+
+def special_kind(mode: int) -> str | None:
+    """What a file of this mode is called that is hidden always; None for others."""
+    return _SPECIAL.get(stat.S_IFMT(mode))
 
 
 def printable(path: str) -> str:
@@ -79,9 +96,10 @@ def printable(path: str) -> str:
 
 
 class _Walk:
-    def __init__(self, root: Path, hides: HideRule) -> None:
+    def __init__(self, root: Path, hides: HideRule, visit: Visitor | None) -> None:
         self.root = str(root)
         self.hides = hides
+        self.visit = visit
         self.hidden: list[str] = []
         self.special: list[tuple[str, str]] = []
         self.unreadable: list[str] = []
@@ -143,6 +161,8 @@ class _Walk:
             return
         self.files += 1
         self.size_bytes += status.st_size
+        if self.visit is not None:
+            self.visit(folder + entry.name, status.st_size)
         if self._is_foreign(status):
             self.foreign.append(folder + entry.name)
         # For our own files the owner's bit decides; access(2) costs a call for each file.
@@ -155,6 +175,8 @@ class _Walk:
         return (status.st_uid, status.st_gid) != (self._euid, self._egid)
 
     def _link(self, path: str, entry: os.DirEntry[str]) -> None:
+        if self.visit is not None:
+            self.visit(path, 0)
         if os.readlink(entry.path).startswith("/"):  # noqa: PTH115
             self.absolute_links.append(path)
         elif not os.access(entry.path, os.F_OK):
@@ -163,13 +185,17 @@ class _Walk:
     def _special(self, path: str, entry: os.DirEntry[str]) -> None:
         self.hidden.append(path)
         mode = entry.stat(follow_symlinks=False).st_mode
-        self.special.append((path, _SPECIAL.get(stat.S_IFMT(mode), "a special file")))
+        self.special.append((path, special_kind(mode) or "a special file"))
 
 
-def _with_empty_folders(walk: _Walk) -> list[str]:
+def _with_empty_folders(walk: _Walk, prunes: PruneRule) -> list[str]:
     """The hidden paths when folders with nothing to see are hidden as a whole."""
-    seen = set(walk.populated)
-    for folder in walk.populated:
+    prunable = {f for f in walk.folders if f not in walk.populated and prunes(f)}
+    if not prunable:
+        return walk.hidden
+    kept = set(walk.folders) - prunable
+    seen = set(kept)
+    for folder in kept:
         parent = folder
         while parent:
             parent = parent[: parent.rstrip("/").rfind("/") + 1]

@@ -20,7 +20,7 @@ def resolve_source_rules(resolution: Resolution) -> SourceRules:
             exclude=descriptor.exclude,
             where=resolution.descriptor_key("include").removesuffix(".include"),
         )
-    rules.check()
+    rules.rule()  # a pattern that cannot be read is told now
     if rules.where:
         resolution.origins["source_rules"] = rules.where
     return rules

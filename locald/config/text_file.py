@@ -8,9 +8,10 @@ from locald.config.errors import ConfigError, reason, shown
 SIZE_LIMIT_BYTES = 1024 * 1024
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, any_bytes: bool = False) -> str:
     """The file's text, without a byte order mark, line ends as they are.
 
+    any_bytes: what is not UTF-8 is surrogate-escaped, as in the names of files.
     Raises ConfigError when it is missing, unreadable, not a regular file (a FIFO would block
     for ever), larger than SIZE_LIMIT_BYTES, or not UTF-8.
     """
@@ -28,7 +29,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{shown(path)}: cannot be read: {reason(error)}") from error
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig", "surrogateescape" if any_bytes else "strict")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(

@@ -18,11 +18,15 @@ TERMINAL = {"typer", "click", "rich"}
 LAZY_IMPORTS_ALLOWED = ("locald/__main__.py", "locald/cli/*.py")
 # Elsewhere each needs a line here, and beside the import what it costs and why few runs need it.
 RARELY_NEEDED = {
+    ("locald/build/deliver.py", "locald.build.publishing"),
+    ("locald/build/previous.py", "oci.registry_clients"),
+    ("locald/build/previous.py", "oci.remote_layers"),
     ("locald/build/caching.py", "locald.build.cache_transfer"),
     ("locald/build/module_sources.py", "oci.download"),
     ("locald/build/report.py", "yaml"),
     ("locald/config/dotenv.py", "dotenv.parser"),
-    ("locald/config/ignore.py", "locald.config.gitignore"),
+    ("locald/config/ignore.py", "locald.config.ignore_file_rules"),
+    ("locald/config/ignore.py", "locald.config.pattern_rules"),
     ("locald/config/toml_file.py", "locald.config.schema_error"),
 }
 

@@ -82,7 +82,7 @@ def test_folders_with_nothing_left_to_see_are_pruned(tmp_path: Path) -> None:
     def rule(folder: str, entries: Sequence[os.DirEntry[str]]) -> Collection[str]:
         return {e.name for e in entries if e.name.endswith("no")}
 
-    scan = hidden_paths(tmp_path, rule, prune_empty=True)
+    scan = hidden_paths(tmp_path, rule, prunes=lambda folder: True)
     assert scan.hidden == paths("a/b", "d", "empty", "f", "top-no")
     assert scan.files == 1
 

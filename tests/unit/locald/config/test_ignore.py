@@ -62,7 +62,7 @@ def test_exclude_below_a_folder_leaves_the_folder_and_what_is_kept(tmp_path: Pat
 def test_a_pattern_that_cannot_be_read_is_named() -> None:
     rules = SourceRules(exclude=("ok", "a[b"), where="locald.toml: service.web.build")
     with pytest.raises(ConfigError) as caught:
-        rules.check()
+        rules.rule()
     assert caught.value.message == (
         "locald.toml: service.web.build.exclude[1]: 'a[b' has a [ without its ]"
     )
