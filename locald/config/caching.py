@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from locald.config.errors import reason
-from locald.config.project_files import blamed_on, inside
+from locald.config.project_files import blamed_on
+from locald.config.project_limits import place_inside
 from locald.config.resolution import Resolution
 from oci.errors import UsageError
 from oci.location import ImageLocation, Transport, is_location
@@ -81,7 +82,7 @@ def _cache(resolution: Resolution) -> tuple[Path | None, ImageLocation | None]:
     with blamed_on(origin):
         if not text.strip() or "\0" in text:
             raise UsageError("names no folder")
-        folder = inside(resolution.folder / text, resolution.folder, text=text)
+        folder = place_inside(resolution.folder / text, resolution.folder, text=text)
         if folder.resolve() == resolution.folder:
             raise UsageError(
                 f"{text!r} is the project's folder itself", hint='name a folder in it: ".cache"'

@@ -4,12 +4,13 @@ but not reach out of their folder, nor act in the user's name elsewhere.
 
 from pathlib import Path
 
-from locald.config.project_files import location_inside
+from locald.config.project_files import inside
 from oci.errors import UsageError
 from oci.location import ImageLocation, Transport
 from oci.reference import LOCALHOST, Reference
 
 _OWN_FOLDERS = ("locald", "imported")
+_VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 
 
 def check_project_name(name: Reference) -> None:
@@ -39,4 +40,20 @@ def project_output(text: str, folder: Path) -> ImageLocation:
                 hint=f"pass --output {text[:200]}",
             )
         check_project_name(reference)
-    return location_inside(location, folder, text=text)
+    if location.path is not None:
+        place_inside(location.path, folder, text=text)
+    return location
+
+
+def place_inside(path: Path, folder: Path, *, text: str) -> Path:
+    """Where a project's file lets a build write: inside the project, but not where git and the
+    like keep hooks and configuration, which run as the user. Raises UsageError.
+    """
+    inside(path, folder, text=text)
+    parts = path.resolve().relative_to(folder).parts
+    if _VERSION_CONTROL.intersection(part.lower() for part in parts):
+        raise UsageError(
+            f"{text[:200]}: a project's file cannot let a build write there",
+            hint="choose another folder of the project",
+        )
+    return path
