@@ -1,20 +1,43 @@
 """Which run image a build stands on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lifecycle.builder import BuilderImage
 from oci.errors import ImageError, UsageError
 from oci.reference import Reference
 
 
+def with_mirrors(
+    builder: BuilderImage, mirrors: Mapping[Reference, tuple[Reference, ...]]
+) -> BuilderImage:
+    """The builder, its run images with mirrors of the user's own before those that it names."""
+    if not mirrors:
+        return builder
+    return replace(
+        builder,
+        run_images=tuple(
+            replace(
+                image, mirrors=(*map(str, mirrors.get(_named(image.image), ())), *image.mirrors)
+            )
+            for image in builder.run_images
+        ),
+    )
+
+
 def candidates(
-    builder: BuilderImage, *, chosen: Reference | None, registries: Sequence[str]
+    builder: BuilderImage,
+    *,
+    chosen: Reference | None,
+    registries: Sequence[str],
+    preferred: Sequence[Reference] = (),
 ) -> tuple[Reference, ...]:
     """The run images to try, best first.
 
     chosen: what the user asked for; then it is the only one.
     registries: where the image will be published: a mirror there comes first, so that
         publishing moves no byte of it.
+    preferred: the user's own mirrors, which come next.
     """
     if chosen is not None:
         return (chosen,)
@@ -26,7 +49,8 @@ def candidates(
             "the builder names no run image", hint="name one with --run-image REFERENCE"
         )
     near = [name for name in offered if name.registry in registries]
-    return tuple(dict.fromkeys([*near, *offered]))
+    liked = [name for name in offered if name in preferred]
+    return tuple(dict.fromkeys([*near, *liked, *offered]))
 
 
 def run_toml_images(

@@ -150,6 +150,22 @@ class Layout:
         )
         return self.read()
 
+    def put(self, image: LayoutImage, name: str) -> None:
+        """Add an image's documents under a name, beside the layout's other images; whichever had
+        the name loses it. Layers are not touched."""
+        self.write_blob(image.config_bytes)
+        self.write_blob(image.manifest_bytes)
+        data = read_plain_file(self.path, "index.json", max_bytes=_MAX_INDEX_BYTES)
+        others = decode_index(data, origin=str(self.path)).manifests
+        new = Descriptor(
+            media_type=image.media_type,
+            digest=str(image.digest),
+            size=len(image.manifest_bytes),
+            annotations={TITLE_ANNOTATION: name},
+        )
+        kept = (d for d in others if d.annotations.get(TITLE_ANNOTATION) != name)
+        self._write_index((*kept, new))
+
     def rewrite(
         self,
         edit_config: Callable[[dict[str, Any]], None],

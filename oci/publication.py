@@ -14,32 +14,13 @@ from oci.digest import Digest
 from oci.errors import Error, ImageError
 from oci.image import Descriptor
 from oci.layout import Layout, LayoutImage
+from oci.moved import Moved
 from oci.reference import Reference
 from oci.registry_client import Arrival, OpenBlob, RegistryClient, opened
 from oci.registry_clients import RegistryClients
 from oci.side_by_side import side_by_side
 
 _WORKERS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moved:
-    """What one repository got, in bytes of blobs and manifest.
-
-    sent: from here. copied: from another registry, through here but not onto a disk. mounted:
-    from another repository of the same registry, which moved nothing. present: was there.
-    """
-
-    repository: str
-    sent: int = 0
-    copied: int = 0
-    mounted: int = 0
-    present: int = 0
-
-    @property
-    def total(self) -> int:
-        """The image's size."""
-        return self.sent + self.copied + self.mounted + self.present
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,14 @@ class RegistryTimeoutError(RegistryError):
     exit_code = 7
 
 
+class AccessRefusedError(RegistryError):
+    """401 or 403: not logged in, not allowed, or, with some registries, not there."""
+
+
+class WrongLoginError(AccessRefusedError):
+    """The registry does not know the user, or not with this password."""
+
+
 class Transient(Exception):
     """Worth another try. `final` is what to tell when there is none; asked_seconds: Retry-After."""
 
@@ -28,18 +36,26 @@ class Transient(Exception):
 
 def refused(
     image: Reference, credential: Credential | None, *, details: Sequence[str] = ()
-) -> RegistryError:
+) -> AccessRefusedError:
     """401 or 403. A credential that was shown is named by its origin, never by its content."""
     if credential is None:
-        return RegistryError(
+        return AccessRefusedError(
             f"{image}: the registry refused access",
             details=details,
             hint=f"see that the name is right; log in with: skopeo login {image.registry}",
         )
-    return RegistryError(
+    return AccessRefusedError(
         f"{image}: the registry refused access with the login from {credential.origin}",
         details=details,
         hint=f"see that this user may do it, or log in again: skopeo login {image.registry}",
+    )
+
+
+def wrong_login(image: Reference, credential: Credential) -> WrongLoginError:
+    """401 to a password itself."""
+    return WrongLoginError(
+        f"the registry {image.registry} does not accept the login from {credential.origin}",
+        hint=f"log in again: skopeo login {image.registry}",
     )
 
 

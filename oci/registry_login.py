@@ -15,7 +15,15 @@ from urllib3.exceptions import HTTPError
 from oci.auth import Credential, Secret
 from oci.reference import Reference
 from oci.registry_connection import RegistryConnection
-from oci.registry_errors import Transient, failing, limited, lying, refused, refused_answer
+from oci.registry_errors import (
+    Transient,
+    failing,
+    limited,
+    lying,
+    refused,
+    refused_answer,
+    wrong_login,
+)
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _MAX_TOKEN_BYTES = 1 << 20
@@ -94,7 +102,9 @@ class RegistryLogin:
                     del self._tokens[scope.words]
                 return True
             self._challenge = _Challenge()
-            return shown is None and self.credential is not None
+            if shown is not None and self.credential is not None:
+                raise wrong_login(image, self.credential)
+            return self.credential is not None
 
     def _token(self, challenge: _Challenge, image: Reference, scope: Scope) -> Secret:
         url = self._connection.follow(self._connection.url("/v2/", image), challenge.realm, image)
@@ -135,6 +145,8 @@ class RegistryLogin:
             raise Transient(limited(image))
         if answer.status >= 500:
             raise Transient(failing(image, f"its token service answered {answer.status}"))
+        if answer.status == 401 and self.credential is not None:
+            raise wrong_login(image, self.credential)
         if answer.status in (400, 401, 403):
             raise refused(image, self.credential)
         if answer.status != 200:

@@ -161,9 +161,10 @@ class ImageStore:
             return self._adopt(layout, reference, platform, source=source)
 
     def fetch_sparse(
-        self, source: ImageLocation, platform: Platform, *, reference: Reference
+        self, source: ImageLocation, platform: Platform, *, reference: Reference | None
     ) -> StoredImage:
-        """Bring an image's manifest and configuration into the store, but none of its layers."""
+        """Bring an image's manifest and configuration into the store, but none of its layers; let
+        `reference` (if given) mean it."""
         remote = self._skopeo.remote_image(source, platform=platform)
         _check_platform(remote.config, platform, origin=str(source))
         with self.staging() as staging:

@@ -46,20 +46,31 @@ def acquire_run_image(
     observer: BuildObserver,
     *,
     registries: Sequence[str],
+    preferred: Sequence[Reference] = (),
 ) -> tuple[Reference, StoredImage]:
-    """The run image and the name that the image will know it by. Layers may be missing."""
+    """The run image and the name that the image will know it by. Layers may be missing.
+
+    registries, preferred: see `candidates`.
+    """
+    if isinstance(chosen, ImageLocation) and chosen.transport is Transport.REGISTRY:
+        chosen = chosen.reference  # looked up, not fetched
     if isinstance(chosen, ImageLocation):
         observer.step(f"Reading the run image {chosen}")
         name = name_of(chosen)
         return name, store.fetch(chosen, platform, reference=name)
-    names = candidates(builder, chosen=chosen, registries=registries)
-    for name in names:
+    names = candidates(builder, chosen=chosen, registries=registries, preferred=preferred)
+    # One in the store is no better than one beside the place that is published to.
+    near = [name for name in names if name.registry in registries and name.registry != LOCALHOST]
+    for name in () if near and policy is not PullPolicy.NEVER else names:
         found = _in_store(store, name, platform, policy)
         if found is not None:
             return name, found
     failure: Error | None = None
     for name in names:
         try:
+            found = _in_store(store, name, platform, policy)
+            if found is not None:
+                return name, found
             _refuse_unfetchable(store, name, platform, policy, kind="run image")
             observer.step(f"Looking up the run image {name.familiar}")
             location = ImageLocation.registry(name)

@@ -2,17 +2,22 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from locald.build.observer import BuildObserver
+from oci.digest import Digest
 from oci.errors import StorageError
+from oci.layout import Layout
 from oci.location import ImageLocation, Transport
+from oci.moved import Moved
 from oci.platform import Platform
 from oci.reference import Reference
 from oci.skopeo import Skopeo
-from oci.store import StoredImage
+from oci.store import ImageStore, StoredImage
 
 _ARCHIVES = frozenset({Transport.OCI_ARCHIVE, Transport.DOCKER_ARCHIVE})
 
@@ -36,13 +41,111 @@ def destinations(
     return tuple(_named(output, names[0]) for output in outputs)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What goes where.
+
+    base_layers: the run image's, which a sparse output lacks. origins: which images of
+    registries have a layer that the store may lack, or that a registry can mount.
+    """
+
+    image: StoredImage
+    targets: tuple[ImageLocation, ...]
+    platform: Platform
+    sparse: bool = False
+    base_layers: frozenset[Digest] = frozenset()
+    origins: Mapping[Digest, tuple[Reference, ...]] = field(default_factory=dict)
+
+    @property
+    def published(self) -> tuple[Reference, ...]:
+        """The names in registries."""
+        found = (t.reference for t in self.targets if t.transport is Transport.REGISTRY)
+        return tuple(name for name in found if name is not None)
+
+    @property
+    def local(self) -> tuple[ImageLocation, ...]:
+        """The places of this host."""
+        return tuple(t for t in self.targets if t.transport is not Transport.REGISTRY)
+
+    def is_sparse(self, target: ImageLocation) -> bool:
+        """Does this place get the image without its run image's layers?"""
+        return self.sparse and target.transport is Transport.OCI
+
+    @property
+    def wants_base(self) -> bool:
+        """Must the run image's layers be on this host?"""
+        return wants_base(self.targets, sparse=self.sparse)
+
+
+def wants_base(targets: tuple[ImageLocation, ...], *, sparse: bool) -> bool:
+    """Is there a place that the run image's layers must be brought to from this host?"""
+    without = {Transport.REGISTRY, *([Transport.OCI] if sparse else [])}
+    return any(target.transport not in without for target in targets)
+
+
 def deliver(
-    stored: StoredImage, target: ImageLocation, *, platform: Platform, skopeo: Skopeo
-) -> None:
-    """Copy the image to one place; what is there is replaced when the copy is whole."""
-    source = ImageLocation.layout(stored.layout.path, "latest")
-    with _staged(target) as staged:
-        skopeo.copy(source, staged, platform=platform)
+    delivery: Delivery, *, store: ImageStore, skopeo: Skopeo, observer: BuildObserver
+) -> tuple[Moved, ...]:
+    """Copy the image to every place; what is there is replaced when the copy is whole. Names in
+    registries change last, when everything else is there. Returns what went to registries."""
+    missing = list(delivery.image.layout.missing_layers(delivery.image.image))
+    if delivery.local and not delivery.wants_base:
+        missing = [digest for digest in missing if digest not in delivery.base_layers]
+    fetch = bool(delivery.local) and bool(missing)
+    if not delivery.published and not fetch:
+        _deliver_here(delivery, skopeo, observer)
+        return ()
+    # Loads the HTTP client: 70 ms, and most builds talk to no registry here.
+    from locald.build.publishing import Publisher
+
+    with Publisher(
+        delivery.image,
+        origins=delivery.origins,
+        registries=skopeo.registries,
+        observer=observer,
+    ) as publisher:
+        if fetch:
+            publisher.fetch(store, missing)
+        moved = publisher.push(delivery.published)
+        _deliver_here(delivery, skopeo, observer)
+        publisher.tag()
+    return moved
+
+
+def _deliver_here(delivery: Delivery, skopeo: Skopeo, observer: BuildObserver) -> None:
+    for target in delivery.local:
+        observer.step(f"Delivering to {target}")
+        started = time.monotonic()
+        if delivery.is_sparse(target):
+            _write_sparse(delivery, target)
+        else:
+            source = ImageLocation.layout(delivery.image.layout.path, "latest")
+            with _staged(target) as staged:
+                skopeo.copy(source, staged, platform=delivery.platform)
+        if slow_storage(target, time.monotonic() - started):
+            observer.note(SLOW_STORAGE_NOTE)
+
+
+def _write_sparse(delivery: Delivery, target: ImageLocation) -> None:
+    """The image in a layout, beside what it holds already, without the run image's layers."""
+    if target.path is None:
+        return
+    _check_parent(target)
+    stored = delivery.image
+    try:
+        new = not (target.path / "index.json").exists()
+        layout = Layout.create(target.path) if new else Layout(target.path)
+        for digest in stored.image.layer_digests:
+            if digest not in delivery.base_layers and not layout.has_blob(digest):
+                staged = layout.blob_path(digest).with_suffix(f".{os.getpid()}.partial")
+                shutil.copyfile(stored.layout.blob_path(digest), staged)
+                staged.replace(layout.blob_path(digest))
+        layout.put(stored.image, target.tag or "latest")
+    except OSError as error:
+        raise StorageError(
+            f"--output {target}: cannot be written: {error.strerror}",
+            hint="name a folder that is new, or a layout that you can write",
+        ) from error
 
 
 def slow_storage(target: ImageLocation, seconds: float) -> bool:
@@ -68,11 +171,7 @@ def _named(output: ImageLocation, name: Reference) -> ImageLocation:
 @contextmanager
 def _staged(target: ImageLocation) -> Iterator[ImageLocation]:
     """Archives are written beside their final name, then renamed over it."""
-    if target.path is not None and not target.path.parent.is_dir():
-        raise StorageError(
-            f"--output {target}: the folder {target.path.parent} does not exist",
-            hint=f"make it: mkdir -p {target.path.parent}",
-        )
+    _check_parent(target)
     if target.transport not in _ARCHIVES or target.path is None:
         yield target
         return
@@ -82,3 +181,11 @@ def _staged(target: ImageLocation) -> Iterator[ImageLocation]:
         staged.replace(target.path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _check_parent(target: ImageLocation) -> None:
+    if target.path is not None and not target.path.parent.is_dir():
+        raise StorageError(
+            f"--output {target}: the folder {target.path.parent} does not exist",
+            hint=f"make it: mkdir -p {target.path.parent}",
+        )

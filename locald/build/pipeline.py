@@ -8,12 +8,11 @@ deliver   copies to where the user wants them
 """
 
 import os
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle.app_image import reusable
+from lifecycle.app_image import BASE_OWNER, app_layers
 from lifecycle.builder import BuilderImage
 from lifecycle.disk_watch import DiskWatch
 from lifecycle.documents import (
@@ -30,7 +29,7 @@ from lifecycle.labels import LIFECYCLE_METADATA
 from lifecycle.layout_dir import exported_layout, place_previous_image, place_run_image
 from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi, negotiate
-from lifecycle.run_image import run_toml_images
+from lifecycle.run_image import run_toml_images, with_mirrors
 from lifecycle.runtime.select import Selection, select_runtime
 from lifecycle.runtime.spec import Sandbox
 from lifecycle.workspace import Workspace
@@ -39,18 +38,21 @@ from locald.build.added_modules import AddedModules, add_modules
 from locald.build.background import Background
 from locald.build.caching import open_cache
 from locald.build.clock import Clock
-from locald.build.deliver import SLOW_STORAGE_NOTE, deliver, destinations, slow_storage
+from locald.build.deliver import Delivery, deliver, destinations, wants_base
 from locald.build.lifecycle_override import override_lifecycle
 from locald.build.module_sources import ModuleSources
 from locald.build.observer import BuildObserver
+from locald.build.previous import PreviousImage, acquire_previous
 from locald.build.report import BuildResult
 from locald.build.source_metadata import source_metadata
 from locald.build.workshop import make_workspace
 from locald.config.request import BuildRequest
 from locald.paths import Paths
+from oci.digest import Digest
 from oci.errors import ImageError
+from oci.location import ImageLocation
 from oci.process import CommandRunner
-from oci.reference import Reference
+from oci.reference import LOCALHOST, Reference
 from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
 from oci.store import ImageStore, StoredImage
@@ -84,7 +86,7 @@ class _Acquired:
     run_image: StoredImage
     run_image_name: Reference
     rootfs: Path
-    previous: StoredImage | None
+    previous: PreviousImage | None
     added: AddedModules
     lifecycle: Path | None
 
@@ -95,10 +97,10 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
     targets = destinations(request.outputs, request.names)
     with ExitStack() as stack:
         with clock.step("acquire"):
-            acquired = _acquire(request, tools, observer)
+            acquired = _acquire(request, targets, tools, observer)
         base = Background(
             lambda: tools.store.complete(acquired.run_image, request.platform),
-            needed=bool(targets) and not acquired.run_image.complete,
+            needed=wants_base(targets, sparse=request.sparse) and not acquired.run_image.complete,
         )
         with clock.step("cache"):
             opened = stack.enter_context(
@@ -151,12 +153,12 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         stack.callback(clearing.wait)
         with clock.step("deliver"):
             base.join()
-            for target in targets:
-                observer.step(f"Delivering to {target}")
-                started = time.monotonic()
-                deliver(image, target, platform=request.platform, skopeo=tools.skopeo)
-                if slow_storage(target, time.monotonic() - started):
-                    observer.note(SLOW_STORAGE_NOTE)
+            published = deliver(
+                _delivery(request, acquired, image, targets),
+                store=tools.store,
+                skopeo=tools.skopeo,
+                observer=observer,
+            )
         with clock.step("cache"):
             opened.send()
         with clock.step("clear"):
@@ -174,11 +176,17 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         seconds=clock.total(),
         step_seconds=clock.seconds,
         outputs=tuple(map(str, targets)),
+        published=published,
         new_layers=new_layers,
     )
 
 
-def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _Acquired:
+def _acquire(
+    request: BuildRequest,
+    targets: tuple[ImageLocation, ...],
+    tools: Tools,
+    observer: BuildObserver,
+) -> _Acquired:
     _refuse_taken_names(request, tools.store)
     selection = select_runtime(request.runtime, tools.runner)
     observer.detail(f"runtime {selection.runtime.name}: {selection.reason}")
@@ -200,6 +208,7 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
         sources,
     )
     builder_image = lifecycle.builder
+    builder_image = with_mirrors(builder_image, request.run_image_mirrors)
     api = negotiate(builder_image.platform_apis, origin=lifecycle.origin or origin)
     observer.detail(
         f"builder {origin} ({builder.digest}), lifecycle {builder_image.lifecycle_version}, "
@@ -212,12 +221,13 @@ def _acquire(request: BuildRequest, tools: Tools, observer: BuildObserver) -> _A
         request.platform,
         request.pull_policy,
         observer,
-        registries=[reference.registry for reference in request.names],
+        registries=[t.reference.registry for t in targets if t.reference is not None],
+        preferred=[name for names in request.run_image_mirrors.values() for name in names],
     )
     observer.detail(f"run image {name} ({run_image.digest})")
     added = add_modules(request.modules, builder_image, sources, labels=builder.config.labels)
     id_map = selection.runtime.id_map(builder_image.uid, builder_image.gid)
-    previous = None if request.caching.clear else _previous(request, tools.store)
+    previous = acquire_previous(request, targets, tools, observer)
     return _Acquired(
         selection=selection,
         builder=builder,
@@ -245,12 +255,6 @@ def _refuse_taken_names(request: BuildRequest, store: ImageStore) -> None:
         )
 
 
-def _previous(request: BuildRequest, store: ImageStore) -> StoredImage | None:
-    """The image of the last build, when all that it is made of is still here."""
-    previous = store.find(request.local_names[0], request.platform)
-    return previous if previous is not None and reusable(previous) else None
-
-
 def _inputs(request: BuildRequest, acquired: _Acquired, workspace: Workspace) -> LifecycleInputs:
     return LifecycleInputs(
         api=acquired.api,
@@ -276,7 +280,7 @@ def _write_documents(
     """What the phases read: images without their layers, run.toml, order.toml, …"""
     place_run_image(workspace.layout, RUN_IMAGE, acquired.run_image)
     if acquired.previous is not None:
-        place_previous_image(workspace.layout, acquired.previous)
+        place_previous_image(workspace.layout, acquired.previous.stored)
     (_, mirrors), *others = run_toml_images(acquired.builder_image, acquired.run_image_name)
     write_run_toml(workspace.layers / "run.toml", ((RUN_IMAGE, mirrors), *others))
     added = acquired.added
@@ -314,3 +318,31 @@ def _keep(
     )
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
     return tools.store.commit(layout, request.local_names, request.platform), new_layers
+
+
+def _delivery(
+    request: BuildRequest,
+    acquired: _Acquired,
+    image: StoredImage,
+    targets: tuple[ImageLocation, ...],
+) -> Delivery:
+    """Where the image goes, and which registries have layers of it."""
+    origins: dict[Digest, tuple[Reference, ...]] = {}
+    previous, run_image = acquired.previous, acquired.run_image
+    if previous is not None and previous.remote is not None:
+        for digest in previous.stored.image.layer_digests:
+            origins[digest] = (previous.remote,)
+    source = run_image.source.reference if run_image.source is not None else None
+    if source is not None and source.registry != LOCALHOST:
+        for digest in run_image.image.layer_digests:
+            pinned = source.with_digest(run_image.source_digest)
+            origins[digest] = (pinned, *origins.get(digest, ()))
+    owners = ((layer.owner, layer.descriptor) for layer in app_layers(image))
+    return Delivery(
+        image=image,
+        targets=targets,
+        platform=request.platform,
+        sparse=request.sparse,
+        base_layers=frozenset(d.parsed_digest() for owner, d in owners if owner == BASE_OWNER),
+        origins=origins,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 from lifecycle.execution import PhaseOutcome
 from oci.errors import StorageError, UsageError
+from oci.moved import Moved
 from oci.reference import Reference
 from oci.store import StoredImage
 
@@ -19,6 +20,7 @@ STDOUT = Path("-")
 class BuildResult:
     """A finished build.
 
+    published: what each repository of a registry got.
     seconds: wall time of the whole. step_seconds: of what the platform itself did, by name.
     reused_layers: diffIDs that the previous image or the run image had already.
     """
@@ -35,6 +37,7 @@ class BuildResult:
     seconds: float
     step_seconds: Mapping[str, float]
     outputs: tuple[str, ...]
+    published: tuple[Moved, ...] = ()
     new_layers: frozenset[str]
 
 
@@ -77,6 +80,17 @@ def report_document(result: BuildResult) -> dict[str, Any]:
         "steps": {name: round(seconds, 4) for name, seconds in result.step_seconds.items()},
         "seconds": round(result.seconds, 4),
         "outputs": list(result.outputs),
+        "published": [
+            {
+                "repository": moved.repository,
+                "size_bytes": moved.total,
+                "sent_bytes": moved.sent,
+                "copied_bytes": moved.copied,
+                "mounted_bytes": moved.mounted,
+                "present_bytes": moved.present,
+            }
+            for moved in result.published
+        ],
     }
 
 

@@ -9,6 +9,7 @@ from locald.build.pipeline import build
 from locald.build.report import STDOUT, BuildResult, report_text, write_report
 from locald.build.side_by_side import side_by_side
 from locald.cli.console import Console, Progress
+from locald.cli.moved_text import moved_text
 from locald.cli.options import (
     buildpacks,
     cache,
@@ -206,6 +207,7 @@ def _summarize(console: Console, result: BuildResult, *, to_stdout: bool) -> Non
     console.note(
         f"Built {result.names[0].familiar} in {result.seconds:.1f} s"
         + (f", delivered to {', '.join(result.outputs)}" if result.outputs else "")
+        + (f"; {moved_text(result.published)}" if result.published else "")
     )
     if to_stdout:
         for name in result.names:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from locald.config.errors import ConfigError
 from locald.config.flag_path import readable_path
+from locald.config.project_files import blamed_on
 from locald.config.resolution import Resolution, texts
 from oci.errors import UsageError
+from oci.reference import Reference
 from oci.registries import RegistryAccess
 from oci.registries_conf import is_location, is_registry
 
@@ -32,6 +34,19 @@ def resolve_registries(resolution: Resolution) -> RegistryAccess:
         insecure=frozenset(insecure),
         mirrors=_mirrors(resolution),
     )
+
+
+def resolve_run_image_mirrors(
+    resolution: Resolution,
+) -> Mapping[Reference, tuple[Reference, ...]]:
+    """`run-image-mirrors` of the user's file."""
+    found = {}
+    for image, mirrors in resolution.user.run_image_mirrors.items():
+        with blamed_on(resolution.user_key(f"run-image-mirrors.{image}")):
+            found[Reference.parse(image).with_default_tag()] = tuple(
+                Reference.parse(mirror).with_default_tag() for mirror in mirrors
+            )
+    return found
 
 
 def _mirrors(resolution: Resolution) -> Mapping[str, tuple[str, ...]]:

@@ -25,10 +25,12 @@ class BuildRequest:
     """One image to build. Every path is absolute, every name parsed.
 
     names: what the image is called, with the tag `latest` where none was given.
+    run_image_mirrors: of the user's own: run image → where it also is.
     previous_image: whose layers may be reused; None means the image that is replaced.
     kept_names: by which of them, or others, this host knows it; empty means all.
     env: for /platform/env.
     outputs: empty means the default place.
+    sparse: oci: outputs come without the run image's layers.
     runtime: None means `auto`.
     process_type: the image's default process; None leaves it to the buildpacks.
     source_rules: for `ignore.scan_source(app_dir, source_rules)`.
@@ -47,6 +49,7 @@ class BuildRequest:
     names: tuple[Reference, ...]
     builder: ImageSource
     run_image: ImageSource | None = None
+    run_image_mirrors: Mapping[Reference, tuple[Reference, ...]] = field(default_factory=dict)
     previous_image: ImageSource | None = None
     platform: Platform
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
@@ -64,6 +67,7 @@ class BuildRequest:
     process_type: str | None = None
     caching: CacheRequest = field(default_factory=CacheRequest)
     outputs: tuple[ImageLocation, ...] = ()
+    sparse: bool = False
     artifacts: ArtifactRequest = field(default_factory=ArtifactRequest)
     if_changed: bool | None = None
     detect_only: bool = False

@@ -16,7 +16,7 @@ from locald.config.build_flags import BuildFlags
 from locald.config.built_services import build_count, built_services, check_names
 from locald.config.caching import resolve_caching
 from locald.config.containers import resolve_network, resolve_runtime
-from locald.config.destinations import resolve_outputs
+from locald.config.destinations import resolve_outputs, resolve_sparse
 from locald.config.environment import resolve_env, resolve_exec_env
 from locald.config.flag_path import readable_path
 from locald.config.image_component import image_component
@@ -27,7 +27,7 @@ from locald.config.mounts import resolve_mounts
 from locald.config.project_files import ProjectFiles, blamed_on, read_project_files
 from locald.config.project_toml import ProjectMetadata
 from locald.config.pull_policy import PullPolicy
-from locald.config.registries import resolve_registries
+from locald.config.registries import resolve_registries, resolve_run_image_mirrors
 from locald.config.request import BuildRequest
 from locald.config.resolution import Resolution
 from locald.config.sources import resolve_source_rules
@@ -101,6 +101,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
     exec_env = resolve_exec_env(resolution)
     project = resolve_project_name(resolution)
     names = resolve_names(resolution, project, suffix)
+    outputs = resolve_outputs(resolution, names.called)
     return BuildRequest(
         app_dir=resolution.folder,
         project_name=project,
@@ -109,6 +110,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         kept_names=names.kept,
         builder=resolve_builder(resolution, platform),
         run_image=resolve_run_image(resolution),
+        run_image_mirrors=resolve_run_image_mirrors(resolution),
         previous_image=resolve_previous_image(resolution),
         platform=platform,
         pull_policy=_pull_policy(resolution),
@@ -124,7 +126,8 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         ca_cert=readable_path(flags.ca_cert, "--ca-cert"),
         process_type=resolution.word("process_type", "--default-process", "process", _PROCESS_TYPE),
         caching=resolve_caching(resolution, suffix),
-        outputs=resolve_outputs(resolution),
+        outputs=outputs,
+        sparse=resolve_sparse(resolution, outputs),
         artifacts=resolve_artifacts(resolution, own_folder=suffix.removeprefix("-")),
         if_changed=flags.if_changed,
         detect_only=flags.detect_only,

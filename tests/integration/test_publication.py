@@ -9,9 +9,10 @@ from oci.digest import Digest
 from oci.errors import RegistryError
 from oci.layout import Layout
 from oci.location import ImageLocation
+from oci.moved import Moved
 from oci.platform import Platform
 from oci.process import CommandRunner
-from oci.publication import Moved, Publication
+from oci.publication import Publication
 from oci.reference import Reference
 from oci.registries import Registries, RegistryAccess
 from oci.registry_clients import RegistryClients

@@ -4,16 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from locald.build.deliver import deliver, destinations, slow_storage
+from lifecycle.execution import PhaseLine, PhaseOutcome
+from lifecycle.phase import Phase
+from locald.build.deliver import Delivery, deliver, destinations, slow_storage, wants_base
+from oci.digest import Digest
 from oci.errors import Error, StorageError
+from oci.image import decode_index
+from oci.layout import Layout
 from oci.location import ImageLocation
 from oci.platform import Platform
 from oci.process import CommandRunner
 from oci.reference import Reference
 from oci.skopeo import Skopeo
-from oci.store import StoredImage
+from oci.store import ImageStore, StoredImage
 from tests.support.fake_tools import FakeTools
-from tests.support.images import make_image
+from tests.support.images import make_image, tar_layer
 
 NAMES = (Reference("localhost", "shop", "1"), Reference("registry.example", "shop", "latest"))
 HERE = Path("/home/dev")
@@ -69,9 +74,38 @@ def image(tmp_path: Path) -> StoredImage:
     )
 
 
-def send(image: StoredImage, text: str, folder: Path) -> None:
-    target = ImageLocation.parse(text, relative_to=folder)
-    deliver(image, target, platform=Platform.of_host(), skopeo=Skopeo(CommandRunner()))
+def send(
+    image: StoredImage,
+    text: str,
+    folder: Path,
+    *,
+    sparse: bool = False,
+    base_layers: frozenset[Digest] = frozenset(),
+) -> None:
+    skopeo = Skopeo(CommandRunner())
+    deliver(
+        Delivery(
+            image=image,
+            targets=(ImageLocation.parse(text, relative_to=folder),),
+            platform=Platform.of_host(),
+            sparse=sparse,
+            base_layers=base_layers,
+        ),
+        store=ImageStore(image.layout.path.parent / "store", skopeo),
+        skopeo=skopeo,
+        observer=Silent(),
+    )
+
+
+class Silent:
+    """Nobody listens."""
+
+    def step(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
+    def detail(self, text: str) -> None: ...
+    def phase_started(self, phase: Phase) -> None: ...
+    def phase_line(self, line: PhaseLine) -> None: ...
+    def phase_finished(self, outcome: PhaseOutcome) -> None: ...
 
 
 @pytest.mark.parametrize("transport", ["oci-archive", "docker-archive"])
@@ -97,11 +131,53 @@ def test_the_image_is_copied_from_the_store_to_its_place(
     image: StoredImage, tmp_path: Path, fake_tools: FakeTools
 ) -> None:
     fake = fake_tools.install("skopeo")
-    send(image, "docker://registry.example/shop", tmp_path)
+    send(image, "containers-storage:shop", tmp_path)
     assert fake.call.arguments[-2:] == (
         f"oci:{image.layout.path}:latest",
-        "docker://registry.example/shop:latest",
+        "containers-storage:localhost/shop:latest",
     )
+
+
+def test_a_sparse_layout_lacks_the_run_image_s_layers_and_keeps_other_images(
+    tmp_path: Path,
+) -> None:
+    base, app = tar_layer({"base": "1"}), tar_layer({"app": "2"})
+    layout = make_image(tmp_path / "image", layers=[base, app])
+    read = layout.read()
+    image = StoredImage(
+        reference=NAMES[0], layout=layout, image=read, source=None, source_digest=read.digest
+    )
+    base_digest, app_digest = read.layer_digests
+    other = make_image(tmp_path / "other", files={"o": "1"}).read()
+    made = Layout.create(tmp_path / "out")
+    made.put(other, "earlier")
+    for _ in range(2):  # the second replaces the first
+        send(image, "oci:out:1", tmp_path, sparse=True, base_layers=frozenset({base_digest}))
+    assert made.has_blob(app_digest)
+    assert not made.has_blob(base_digest)
+    index = decode_index((made.path / "index.json").read_bytes(), origin="")
+    assert [d.annotations for d in index.manifests] == [
+        {"org.opencontainers.image.ref.name": "earlier"},
+        {"org.opencontainers.image.ref.name": "1"},
+    ]
+    assert made.read_blob(Digest.parse(index.manifests[1].digest)) == read.manifest_bytes
+
+
+@pytest.mark.parametrize(
+    ("outputs", "sparse", "wanted"),
+    [
+        (("docker://registry.example/a",), False, False),
+        (("docker://registry.example/a", "oci:out"), False, True),
+        (("docker://registry.example/a", "oci:out"), True, False),
+        (("oci:out", "dir:out"), True, True),
+        ((), False, False),
+    ],
+)
+def test_the_run_image_s_layers_are_wanted_where_they_are_copied_from_here(
+    outputs: tuple[str, ...], sparse: bool, wanted: bool
+) -> None:
+    targets = tuple(ImageLocation.parse(text, relative_to=HERE) for text in outputs)
+    assert wants_base(targets, sparse=sparse) is wanted
 
 
 def test_a_missing_folder_is_told_with_a_remedy(image: StoredImage, tmp_path: Path) -> None:

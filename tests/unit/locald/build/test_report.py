@@ -66,6 +66,7 @@ def test_the_document_tells_what_went_in_and_what_came_out(result: BuildResult) 
         "steps": {"acquire": 0.1235},
         "seconds": 2.3457,
         "outputs": ["oci:/out:1"],
+        "published": [],
     }
     manifest, config = result.image.image.manifest, result.image.config
     assert layers == [
