@@ -10,6 +10,8 @@ import msgspec
 from oci.errors import Error, ImageError
 
 _T = TypeVar("_T")
+# Composite buildpacks of distributions have some 100 KB.
+_MAX_BYTES = 8 << 20
 # "Object contains unknown field `x` - at `$.a[0]`" and its like.
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<key>[^`]*)`$")
@@ -21,9 +23,12 @@ def read_toml(
 ) -> _T:
     """Read a TOML file as `kind`; `origin` (default: its path) names it in errors."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise error_type(f"{origin or path} cannot be read: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise error_type(f"{origin or path} is bigger than {_MAX_BYTES} bytes")
     return decode_toml(data, kind, origin=origin or str(path), error_type=error_type)
 
 

@@ -297,8 +297,8 @@ class Downloads:
 
 def _followed(address: WebAddress, url: str, location: str) -> str:
     """Where a redirection leads; never out of TLS."""
-    target = urljoin(url, location)
     try:
+        target = urljoin(url, location)
         parts = urlsplit(target)
         host, _ = parts.hostname, parts.port
     except ValueError as error:

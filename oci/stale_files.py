@@ -1,5 +1,6 @@
 """Caches do not grow for ever: what nobody has used for long goes."""
 
+import stat
 import time
 from pathlib import Path
 
@@ -18,7 +19,12 @@ def remove_stale(folder: Path, *, days: float = KEPT_DAYS) -> None:
     oldest = time.time() - days * 86400
     for entry in folder.iterdir():
         try:
-            if entry.lstat().st_mtime < oldest:
+            status = entry.lstat()
+            if status.st_mtime >= oldest:
+                continue
+            if stat.S_ISDIR(status.st_mode):
                 remove_tree(entry)
+            else:
+                entry.unlink()
         except FileNotFoundError:  # another one was faster
             continue

@@ -6,6 +6,7 @@ have it (over the builder's own of the same version), and this build has an orde
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from lifecycle.builder import BuilderImage
 from lifecycle.buildpack import Buildpack, ModuleKind
@@ -36,6 +37,11 @@ class AddedModules:
             Mount(source=module.folder, target=module.container_folder, read_only=True)
             for module in self.modules
         )
+
+    def folder(self, kind: ModuleKind, module_id: str, version: str) -> Path | None:
+        """Where an added module's files are on this host; None for the builder's own."""
+        wanted = (kind, module_id, version)
+        return next((m.folder for m in self.modules if (m.kind, m.id, m.version) == wanted), None)
 
 
 def add_modules(

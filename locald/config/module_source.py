@@ -235,7 +235,9 @@ def _checked(path: Path, text: str) -> ModulePath:
 
 def _module_id(text: str) -> ModuleId | None:
     name, at, version = text.partition("@")
-    if not _ID.fullmatch(name) or (at and not _VERSION.fullmatch(version)):
+    if not _ID.fullmatch(name) or {".", ".."} & set(name.split("/")):
+        return None
+    if at and not _VERSION.fullmatch(version):
         return None
     return ModuleId(name, version)
 

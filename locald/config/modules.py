@@ -138,10 +138,7 @@ def _list(
         resolution.origins[name] = flag_name
         with blamed_on(flag_name):
             entries = tuple(
-                ModuleEntry(
-                    source=parse_module(text, relative_to=Path.cwd()),
-                    origin=f"{flag_name} {text[:100]}",
-                )
+                ModuleEntry(source=parse_module(text, relative_to=Path.cwd()), origin=flag_name)
                 for text in split_modules(tuple(texts))
             )
         return _Chosen(entries=entries, rank=_Rank.FLAG, origin=flag_name)
@@ -160,7 +157,7 @@ def _list(
     if not listed:
         return _Chosen()
     key = resolution.descriptor_key(field)
-    folder, limit = _descriptor_folder(resolution)
+    folder, limit = resolution.files.descriptor_folder, resolution.files.descriptor_limit
     entries = descriptor_entries(listed, exec_env, folder=folder, limit=limit, key=key)
     if not entries:
         return _Chosen()
@@ -172,13 +169,6 @@ def _project_entry(text: str, origin: str, folder: Path) -> ModuleEntry:
     with blamed_on(origin):
         source = parse_module(text, relative_to=folder, limit=folder)
     return ModuleEntry(source=source, origin=origin, limit=folder)
-
-
-def _descriptor_folder(resolution: Resolution) -> tuple[Path, Path]:
-    """Where project.toml's paths start, and what they stay in: the project, or, with one that is
-    elsewhere, its own folder."""
-    folder = resolution.files.descriptor_file.parent.resolve()
-    return folder, resolution.folder if folder.is_relative_to(resolution.folder) else folder
 
 
 def _system(resolution: Resolution) -> bool:
