@@ -47,6 +47,7 @@ class Command:
     dies_with_us: the kernel kills it when the thread that started it ends, even by SIGKILL. For
         long work outside of any namespace of ours, which has a lifeline.
     watch: called about once a second while the command runs; what it raises stops the command.
+    umask: of the command, and so of what runs in a container that it starts; -1 is the user's.
     """
 
     argv: tuple[str, ...]
@@ -58,6 +59,7 @@ class Command:
     stop_grace_seconds: float = STOP_GRACE_SECONDS
     dies_with_us: bool = False
     watch: Callable[[], None] | None = None
+    umask: int = -1
 
     def __str__(self) -> str:
         """The command as a person could paste it."""
@@ -147,6 +149,10 @@ class StartedCommand:
                 hint=f"the command was: {command}",
             )
         return result
+
+    def running(self) -> bool:
+        """Has it not ended yet?"""
+        return self._process.poll() is None
 
     def abandon(self) -> None:
         """Kill it; nobody wants its output."""
@@ -241,6 +247,7 @@ def _popen(command: Command, *, lifeline: bool = False) -> subprocess.Popen[byte
             cwd=command.cwd,
             process_group=0,
             pass_fds=command.pass_fds,
+            umask=command.umask,
         )
     except FileNotFoundError as error:
         if command.cwd is not None and not command.cwd.is_dir():

@@ -23,7 +23,7 @@ from lifecycle.runtime.filesystem import Filesystem, Filesystems
 from lifecycle.runtime.network import PrivateNetwork, require_tun
 from lifecycle.runtime.oci_config import MASKED_PATHS, READ_ONLY_PATHS
 from lifecycle.runtime.seccomp import profile
-from lifecycle.runtime.spec import ContainerSpec, Mount, Network, RuntimeName
+from lifecycle.runtime.spec import UMASK, ContainerSpec, Mount, Network, RuntimeName
 from oci.errors import ContainerError, HostError
 from oci.idmap import IdMap
 from oci.process import Command, CommandResult, CommandRunner, LineSink, find_tool, missing_tool
@@ -164,6 +164,7 @@ class BubblewrapSandbox:
                     pass_fds=(seccomp_fd, status_file.fileno()),
                     stop_grace_seconds=spec.stop_grace_seconds,
                     watch=spec.watch,
+                    umask=UMASK,
                 )
             )
         try:
@@ -171,6 +172,7 @@ class BubblewrapSandbox:
                 on_line=on_line, check=False, ask_to_stop=lambda: self._terminate(status)
             )
         finally:
+            self._files.forget(spec, files.folder)
             if spec.ports and self._private is not None:
                 self._private.withdraw()
         return _exit_code(spec, status, result)

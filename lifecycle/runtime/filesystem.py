@@ -4,6 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lifecycle.runtime.container_files import ETC_FILES, write_container_files
+from lifecycle.runtime.memory import (
+    MOUNT_SCRIPT,
+    UNMOUNT_SCRIPT,
+    fill,
+    memory_mounts,
+    mount_points,
+)
 from lifecycle.runtime.rootfs_lint import check_rootfs, linked_files
 from lifecycle.runtime.spec import ContainerSpec, Mount, OverlayMount
 from oci.overlay import Overlay, OverlayMounter
@@ -49,8 +56,15 @@ class Filesystems:
         overlays = tuple(
             Mount(source=self._mounted(overlay), target=overlay.target) for overlay in spec.overlays
         )
-        mounts = sorted_by_depth((*files, *overlays, *spec.mounts))
+        memory = self._in_memory(spec, folder)
+        mounts = sorted_by_depth((*files, *overlays, *memory, *spec.mounts))
         return Filesystem(folder=folder, rootfs=self._root(spec, folder, mounts), mounts=mounts)
+
+    def forget(self, spec: ContainerSpec, folder: Path) -> None:
+        """Its container has ended: nothing that was only in memory stays there."""
+        points = mount_points(spec, folder)
+        if points:
+            self._namespace.run("sh", "-c", UNMOUNT_SCRIPT, "sh", *map(str, points), check=False)
 
     def remove_containers(self) -> None:
         """Delete the containers' own folders, in which files may belong to subordinate ids."""
@@ -68,6 +82,14 @@ class Filesystems:
             names = (str(merged / link.relative_to("/")) for link in links)
             self._namespace.run("rm", "-f", "--", *names)
         return merged
+
+    def _in_memory(self, spec: ContainerSpec, folder: Path) -> tuple[Mount, ...]:
+        mounts = memory_mounts(spec, folder)
+        if mounts:
+            points = map(str, mount_points(spec, folder))
+            self._namespace.run("sh", "-c", MOUNT_SCRIPT, "sh", *points)
+            fill(spec, folder, process=self._namespace.pid)
+        return mounts
 
     def _mounted(self, overlay: OverlayMount) -> Path:
         if overlay not in self._overlays:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from lifecycle.runtime.container_files import write_container_files
+from lifecycle.runtime.memory import GATE, fill_when_told, memory_mounts, wrapped
 from lifecycle.runtime.network import require_tun
 from lifecycle.runtime.podman_argv import (
     PodmanState,
@@ -31,7 +32,7 @@ from lifecycle.runtime.podman_argv import (
     volume,
 )
 from lifecycle.runtime.rootfs_lint import check_rootfs
-from lifecycle.runtime.spec import ContainerSpec, Network, RuntimeName
+from lifecycle.runtime.spec import UMASK, ContainerSpec, Network, RuntimeName
 from oci.errors import ContainerError
 from oci.idmap import IdMap, SubordinateIds
 from oci.overlay import prepare_upper
@@ -134,9 +135,13 @@ class PodmanSandbox:
         """See `Sandbox.run`."""
         if spec.network is Network.PRIVATE:
             require_tun()
-        command = self._command(spec)
+        folder = self._new_folder(spec)
+        command = self._command(spec, folder)
         try:
-            result = self._runner.begin(command).finish(
+            started = self._runner.begin(command)
+            if spec.memory:
+                fill_when_told(spec, folder, started)
+            result = started.finish(
                 on_line=on_line, check=False, ask_to_stop=lambda: self._terminate(spec)
             )
         except BaseException:
@@ -185,10 +190,13 @@ class PodmanSandbox:
             if Path("/proc", str(pid), "comm").read_text().startswith(("podman", "catatonit")):
                 os.kill(pid, signal.SIGKILL)
 
-    def _command(self, spec: ContainerSpec) -> Command:
+    def _new_folder(self, spec: ContainerSpec) -> Path:
         self._count += 1
         folder = self._scratch / "containers" / f"{self._count}-{spec.name}"
         (folder / "files").mkdir(parents=True)
+        return folder
+
+    def _command(self, spec: ContainerSpec, folder: Path) -> Command:
         files = write_container_files(spec, folder / "files")
         check_rootfs(spec.rootfs, spec.targets)
         for overlay in spec.overlays:
@@ -202,7 +210,8 @@ class PodmanSandbox:
         env_file = folder / "env"
         env_file.touch(mode=0o600)
         env_file.write_text(env_file_text(spec.env))
-        volumes = [volume(replace(m, source=self._safe(m.source))) for m in (*files, *spec.mounts)]
+        mounts = (*files, *memory_mounts(spec, folder), *spec.mounts)
+        volumes = [volume(replace(m, source=self._safe(m.source))) for m in mounts]
         for overlay in spec.overlays:
             volumes.append(
                 overlay_volume(
@@ -221,12 +230,16 @@ class PodmanSandbox:
             seccomp=self._seccomp,
             env_file=env_file,
         )
+        if spec.memory:
+            argv = self._state.argv("unshare", *wrapped(spec, folder, argv))
         values = {name: value for name, value in spec.env.items() if not in_env_file(name)}
         return Command(
             argv=argv,
             env={**values, **self._own_env()},
+            stdin=GATE if spec.memory else None,
             stop_grace_seconds=spec.stop_grace_seconds,
             watch=spec.watch,
+            umask=UMASK,
         )
 
     def _safe(self, path: Path) -> Path:

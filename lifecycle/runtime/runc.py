@@ -18,7 +18,7 @@ from pathlib import Path
 from lifecycle.runtime.filesystem import Filesystems
 from lifecycle.runtime.network import PrivateNetwork, require_tun
 from lifecycle.runtime.oci_config import Prepared, runtime_config
-from lifecycle.runtime.spec import ContainerSpec, Network, RuntimeName
+from lifecycle.runtime.spec import UMASK, ContainerSpec, Network, RuntimeName
 from oci.errors import ContainerError, Error
 from oci.idmap import IdMap, SubordinateIds
 from oci.process import Command, CommandRunner, LineSink, StartedCommand, find_tool, missing_tool
@@ -121,6 +121,7 @@ class RuncSandbox:
             raise
         finally:
             _close_gate(started)
+            self._files.forget(spec, started.folder)
             if spec.ports and self._private is not None:
                 self._private.withdraw()
         return _exit_code(spec, result.exit_code, started.folder / "runc.log", result.stderr_tail)
@@ -153,6 +154,7 @@ class RuncSandbox:
                 argv=self._namespace.argv(*argv),
                 stop_grace_seconds=spec.stop_grace_seconds,
                 watch=spec.watch,
+                umask=UMASK,
             )
         )
         return _Started(spec=spec, folder=files.folder, command=command, gate=gate)

@@ -10,6 +10,9 @@ from typing import Protocol
 from oci.idmap import IdMap
 from oci.process import LineSink
 
+# The usual one. The user's own would decide the modes of what is in the image.
+UMASK = 0o022
+
 
 class RuntimeName(StrEnum):
     """The executables that can run a container for us."""
@@ -56,6 +59,19 @@ class OverlayMount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemoryFolder:
+    """Files that no disk has, in a folder on a tmpfs that only this sandbox sees.
+
+    They are there from the start of the one container that asks for them to its end, or to that
+    of this process, SIGKILL included. Only the container's user can read them, nobody write.
+    files: by their names, which are plain ones.
+    """
+
+    target: PurePosixPath
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Port:
     """A TCP port of the host's loopback that reaches a port of the container."""
 
@@ -85,6 +101,7 @@ class ContainerSpec:
     group: int
     mounts: tuple[Mount, ...] = ()
     overlays: tuple[OverlayMount, ...] = ()
+    memory: tuple[MemoryFolder, ...] = ()
     network: Network = Network.NONE
     read_only_root: bool = False
     ports: tuple[Port, ...] = ()
@@ -96,7 +113,9 @@ class ContainerSpec:
     @property
     def targets(self) -> frozenset[PurePosixPath]:
         """Every path inside the container where something is mounted."""
-        return frozenset((*(m.target for m in self.mounts), *(o.target for o in self.overlays)))
+        binds = (m.target for m in self.mounts)
+        overlays = (o.target for o in self.overlays)
+        return frozenset((*binds, *overlays, *(m.target for m in self.memory)))
 
 
 class Sandbox(Protocol):

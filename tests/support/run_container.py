@@ -2,14 +2,15 @@
 
     python -m tests.support.run_container RUNTIME ROOTFS SCRATCH NETWORK ARGV…
 
-Prints the container's lines, and exits as it did.
+Prints the container's lines, and exits as it did. MEMORY_WORD is what /run/secrets/word holds.
 """
 
+import os
 import sys
 from pathlib import Path, PurePosixPath
 
 from lifecycle.runtime.select import select_runtime
-from lifecycle.runtime.spec import ContainerSpec, Network, OverlayMount, RuntimeName
+from lifecycle.runtime.spec import ContainerSpec, MemoryFolder, Network, OverlayMount, RuntimeName
 from oci.process import CommandRunner, Stream
 
 
@@ -17,6 +18,7 @@ def main() -> int:
     runtime, rootfs, scratch, network, *argv = sys.argv[1:]
     selected = select_runtime(RuntimeName(runtime), CommandRunner()).runtime
     folder = Path(scratch)
+    word = os.environ.get("MEMORY_WORD", "").encode()
     for name in ("source", "changes", "sandbox"):
         (folder / name).mkdir(parents=True)
     spec = ContainerSpec(
@@ -28,6 +30,9 @@ def main() -> int:
         user=1000,
         group=1000,
         network=Network(network),
+        memory=(MemoryFolder(target=PurePosixPath("/run/secrets"), files={"word": word}),)
+        if word
+        else (),
         overlays=(
             OverlayMount(
                 lower=folder / "source",
