@@ -52,7 +52,7 @@ def open_cache(
         caching.folder or paths.ensure(paths.build_caches),
         project=request.project_name,
         # A folder that was chosen may have come from another machine.
-        app_dir=None if caching.folder is not None else request.app_dir,
+        app_dir=None if caching.folder is not None else request.project_dir,
         service=request.service,
         platform=request.platform,
         distro=builder.distro or builder.stack_id,

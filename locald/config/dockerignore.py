@@ -20,7 +20,7 @@ _GO_SPACE = " \t\n\v\f\r\x85\xa0"
 class _Line(NamedTuple):
     """One pattern; `pattern` is cleaned of `/` and `.` that mean nothing."""
 
-    index: int
+    number: int
     negated: bool
     pattern: str
     matches: Callable[[str], object]
@@ -33,22 +33,22 @@ class DockerPatternList:
     def __init__(self, lines: Iterable[str]) -> None:
         """Raises ValueError with the offending line."""
         parsed = []
-        for index, text in enumerate(lines):
+        for number, text in enumerate(lines):
             try:
-                line = _parse(index, text)
+                line = _parse(number, text)
             except ValueError as error:
                 raise ValueError(f"{text!r} {error}") from error
             if line is not None:
                 parsed.append(line)
         self._lines = tuple(reversed(parsed))
         self._returning = tuple(line for line in parsed if line.negated)
-        self._negated = frozenset(line.index for line in self._returning)
+        self._negated = frozenset(line.number for line in self._returning)
 
     def last_match(self, path: str) -> int:
         """The number of the last line that matches this path itself, from 0; else NO_LINE."""
         for line in self._lines:
             if line.matches(path):
-                return line.index
+                return line.number
         return NO_LINE
 
     def is_negated(self, line: int) -> bool:
@@ -61,7 +61,7 @@ class DockerPatternList:
         folder: with a slash at its end.
         """
         parts = tuple(folder.split("/")[:-1])
-        return any(line.index > after and _reaches(line, parts) for line in self._returning)
+        return any(line.number > after and _reaches(line, parts) for line in self._returning)
 
 
 def _reaches(line: _Line, parts: tuple[str, ...]) -> bool:
@@ -73,7 +73,7 @@ def _reaches(line: _Line, parts: tuple[str, ...]) -> bool:
     return len(line.segments) > len(parts)
 
 
-def _parse(index: int, text: str) -> _Line | None:
+def _parse(number: int, text: str) -> _Line | None:
     """None for what is no pattern: empty lines, comments."""
     if text.startswith("#"):
         return None
@@ -86,7 +86,7 @@ def _parse(index: int, text: str) -> _Line | None:
         return None
     pattern = _cleaned(pattern)
     return _Line(
-        index=index,
+        number=number,
         negated=negated,
         pattern=pattern,
         matches=_matcher(pattern),

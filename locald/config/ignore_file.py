@@ -9,7 +9,6 @@ from locald.config.errors import ConfigError, shown
 from locald.config.text_file import read_text
 
 GITIGNORE = ".gitignore"
-CNBIGNORE = ".cnbignore"
 _DOCKERIGNORE = ".dockerignore"  # also the end of a name: `web.dockerignore`
 
 

@@ -34,8 +34,9 @@ def resolve_project_name(resolution: Resolution) -> str:
         if not name.isprintable():
             raise ConfigError(f"{origin}: holds characters that cannot be shown")
         return name
-    resolution.origins["project_name"] = "the folder's name"
-    return resolution.folder.name or "app"
+    what = "folder" if files.archive is None else "archive"
+    resolution.origins["project_name"] = f"the {what}'s name"
+    return resolution.files.name
 
 
 def resolve_names(resolution: Resolution, project: str, suffix: str) -> ImageNames:

@@ -18,7 +18,13 @@ def resolve_builder(resolution: Resolution, platform: Platform) -> ImageSource:
         return resolution.project_image("builder", build.builder, resolution.key("builder"))
     if descriptor is not None and descriptor.builder:
         origin = resolution.descriptor_key("builder")
-        return resolution.project_image("builder", descriptor.builder, origin)
+        return resolution.project_image(
+            "builder",
+            descriptor.builder,
+            origin,
+            folder=resolution.files.descriptor_folder,
+            limit=resolution.files.descriptor_limit,
+        )
     if user.default_builder is not None:
         origin = resolution.user_key("default-builder")
         folder = resolution.user_file.parent

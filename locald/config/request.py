@@ -24,6 +24,9 @@ from oci.skopeo import RegistryAccess
 class BuildRequest:
     """One image to build. Every path is absolute, every name parsed.
 
+    app_dir: the folder that is built.
+    project_dir: what the project is known by: its folder, in which app_dir is, or the archive
+        that app_dir was unpacked from.
     names: what the image is called, with the tag `latest` where none was given.
     run_image_mirrors: of the user's own: run image → where it also is.
     previous_image: whose layers may be reused; None means the image that is replaced.
@@ -44,6 +47,7 @@ class BuildRequest:
     """
 
     app_dir: Path
+    project_dir: Path
     project_name: str
     service: str | None
     names: tuple[Reference, ...]

@@ -88,12 +88,23 @@ class Resolution:
                 return ImageLocation.parse(text, relative_to=relative_to)
             return Reference.parse(text).with_default_tag()
 
-    def project_image(self, name: str, text: str, origin: str) -> ImageSource:
-        """An image that a file of the project names; a path stays inside the project."""
-        source = self.image(name, text, origin, self.folder)
+    def project_image(
+        self,
+        name: str,
+        text: str,
+        origin: str,
+        *,
+        folder: Path | None = None,
+        limit: Path | None = None,
+    ) -> ImageSource:
+        """An image that a file of the project names.
+
+        folder: where a path starts. limit: what it stays inside. Without, the project's folder.
+        """
+        source = self.image(name, text, origin, folder or self.folder)
         with blamed_on(origin):
             if isinstance(source, ImageLocation):
-                location_inside(source, self.folder, text=text)
+                location_inside(source, limit or self.folder, text=text)
         return source
 
     @property

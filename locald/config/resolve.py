@@ -24,7 +24,7 @@ from locald.config.image_names import resolve_names, resolve_project_name
 from locald.config.images import resolve_builder, resolve_previous_image, resolve_run_image
 from locald.config.modules import resolve_modules
 from locald.config.mounts import resolve_mounts
-from locald.config.project_files import ProjectFiles, blamed_on, read_project_files
+from locald.config.project_files import ProjectFiles, blamed_on, for_service, read_project_files
 from locald.config.project_toml import ProjectMetadata
 from locald.config.pull_policy import PullPolicy
 from locald.config.registries import resolve_registries, resolve_run_image_mirrors
@@ -40,10 +40,18 @@ _PROCESS_TYPE = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def read_requests(
-    flags: BuildFlags, paths: Paths, environ: Mapping[str, str] | None = None
+    flags: BuildFlags,
+    paths: Paths,
+    environ: Mapping[str, str] | None = None,
+    *,
+    archive: Path | None = None,
 ) -> tuple[BuildRequest, ...]:
-    """Read the project's and the user's files, then `resolve`. Raises UsageError."""
-    files = read_project_files(flags.path)
+    """Read the project's and the user's files, then `resolve`. Raises UsageError.
+
+    archive: what the project's folder was unpacked from.
+    """
+    descriptor = readable_path(flags.descriptor, "--descriptor")
+    files = read_project_files(flags.path, descriptor=descriptor, archive=archive)
     user = read_user_config(paths.user_config)
     return resolve(
         flags,
@@ -81,7 +89,7 @@ def resolve(
                 flags=flags,
                 service=service,
                 build=build,
-                files=files,
+                files=for_service(files, service),
                 user=user,
                 user_file=user_file,
                 environ=environ,
@@ -103,7 +111,8 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
     names = resolve_names(resolution, project, suffix)
     outputs = resolve_outputs(resolution, names.called)
     return BuildRequest(
-        app_dir=resolution.folder,
+        app_dir=resolution.files.app_dir,
+        project_dir=resolution.files.archive or resolution.folder,
         project_name=project,
         service=resolution.service,
         names=names.called,

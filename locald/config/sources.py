@@ -1,26 +1,75 @@
-"""Which files of the project a request's build sees."""
+"""Which files of the source a request's build sees."""
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locald.config.flag_path import readable_path
 from locald.config.ignore import SourceRules
-from locald.config.resolution import Resolution
+from locald.config.project_files import blamed_on, inside
+from locald.config.resolution import Resolution, texts
+
+if TYPE_CHECKING:
+    from locald.config.ignore_file import IgnoreFile
+
+CNBIGNORE = ".cnbignore"
 
 
 def resolve_source_rules(resolution: Resolution) -> SourceRules:
-    """locald.toml's patterns replace project.toml's; with none the defaults hold."""
-    rules = SourceRules()
+    """locald.toml's patterns > project.toml's > .cnbignore > the defaults; and what ignore files
+    say that a flag, or else locald.toml, names."""
+    files = _ignore_files(resolution)
     build, descriptor = resolution.build, resolution.descriptor
+    cnbignore = resolution.files.app_dir / CNBIGNORE
     if build.include or build.exclude is not None:
+        where = resolution.key()
         rules = SourceRules(
             include=build.include or None,
             exclude=None if build.include else build.exclude,
-            where=resolution.key(),
+            where=where,
+            ignore_files=files,
         )
     elif descriptor is not None and (descriptor.include or descriptor.exclude is not None):
+        where = resolution.descriptor_key("include").removesuffix(".include")
         rules = SourceRules(
             include=descriptor.include,
             exclude=descriptor.exclude,
-            where=resolution.descriptor_key("include").removesuffix(".include"),
+            where=where,
+            ignore_files=files,
         )
+    elif os.path.lexists(cnbignore):
+        with blamed_on(CNBIGNORE):
+            inside(cnbignore, resolution.folder, text=CNBIGNORE)
+        file = _read((cnbignore,), resolution.files.app_dir)[0]
+        where = file.label
+        rules = SourceRules(cnbignore=file, ignore_files=files)
+    else:
+        where = ""
+        rules = SourceRules(ignore_files=files)
     rules.rule()  # a pattern that cannot be read is told now
-    if rules.where:
-        resolution.origins["source_rules"] = rules.where
+    if where:
+        resolution.origins["source_rules"] = where
     return rules
+
+
+def _ignore_files(resolution: Resolution) -> tuple["IgnoreFile", ...]:
+    origins, app_dir = resolution.origins, resolution.files.app_dir
+    if resolution.flags.ignore_files:
+        flag = origins["ignore_files"] = "--ignore-file"
+        paths = tuple(readable_path(path, flag) for path in resolution.flags.ignore_files)
+        return _read(tuple(path for path in paths if path is not None), app_dir)
+    named = texts(resolution.build.ignore_files)
+    if not named:
+        return ()
+    key = origins["ignore_files"] = resolution.key("ignore_files")
+    for text in named:
+        with blamed_on(key):
+            inside(resolution.folder / text, resolution.folder, text=text)
+    return _read(tuple(resolution.folder / text for text in named), app_dir)
+
+
+def _read(paths: tuple[Path, ...], source: Path) -> tuple["IgnoreFile", ...]:
+    # 2 ms, and most projects have none.
+    from locald.config.ignore_file import IgnoreFile
+
+    return tuple(IgnoreFile.read(path, source) for path in paths)

@@ -29,7 +29,7 @@ class _One(NamedTuple):
 class _Stars(NamedTuple):
     """One `*` or several in a row."""
 
-    count: int
+    stars: int
 
 
 _Token = _One | _Stars
@@ -69,7 +69,7 @@ def path_regex(pattern: str) -> str:
 
 def _is_any_folders(segment: Sequence[_Token]) -> bool:
     """`**`, or more stars, alone between slashes."""
-    return len(segment) == 1 and isinstance(segment[0], _Stars) and segment[0].count > 1
+    return len(segment) == 1 and isinstance(segment[0], _Stars) and segment[0].stars > 1
 
 
 def _split(tokens: Sequence[_Token]) -> Iterator[list[_Token]]:

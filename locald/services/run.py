@@ -151,7 +151,7 @@ def _settings(found: FoundImage) -> _Settings:
     """locald.toml's table of the service, and the Procfile, of a project's folder."""
     if found.request is None:
         return _Settings()
-    files = read_project_files(found.request.app_dir)
+    files = read_project_files(found.request.project_dir)
     path = found.request.app_dir / procfile.FILE_NAME
     lines = read_procfile(path) if path.is_file() else None
     name = found.request.service or _only_service(files.locald)

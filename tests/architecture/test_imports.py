@@ -23,10 +23,12 @@ RARELY_NEEDED = {
     ("locald/build/previous.py", "oci.remote_layers"),
     ("locald/build/caching.py", "locald.build.cache_transfer"),
     ("locald/build/module_sources.py", "oci.download"),
+    ("locald/build/pipeline.py", "locald.build.extend"),
     ("locald/build/report.py", "yaml"),
     ("locald/config/dotenv.py", "dotenv.parser"),
     ("locald/config/ignore.py", "locald.config.ignore_file_rules"),
     ("locald/config/ignore.py", "locald.config.pattern_rules"),
+    ("locald/config/sources.py", "locald.config.ignore_file"),
     ("locald/config/toml_file.py", "locald.config.schema_error"),
 }
 

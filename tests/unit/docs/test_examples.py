@@ -17,7 +17,7 @@ from locald.config.build_flags import BuildFlags
 from locald.config.dotenv import read_env_file
 from locald.config.locald_toml import read_locald_toml
 from locald.config.procfile import read_procfile
-from locald.config.project_toml import read_project_toml
+from locald.config.project_schema import read_project_toml
 from locald.config.resolve import read_requests
 from locald.config.user_config import read_user_config
 from locald.paths import Paths

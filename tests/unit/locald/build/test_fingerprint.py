@@ -79,6 +79,7 @@ def world(tmp_path: Path) -> World:
     (tmp_path / "ca.pem").write_text("certificate")
     request = BuildRequest(
         app_dir=tmp_path / "app",
+        project_dir=tmp_path / "app",
         project_name="shop",
         service="api",
         names=(Reference.parse("localhost/shop:latest"),),
