@@ -1,5 +1,6 @@
 """The layers of an image that buildpacks made: which are the run image's, which are whose."""
 
+import re
 from dataclasses import dataclass
 
 from lifecycle.labels import LifecycleMetadata, lifecycle_metadata
@@ -10,12 +11,16 @@ from oci.store import StoredImage
 
 BASE_OWNER = "run image"
 
+# As the lifecycle's extender writes it into the history.
+_BY_EXTENSION = re.compile(r"Layer: '(?P<name>.*)', Created by extension: (?P<id>\S+)")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AppLayer:
     """A layer of an application image.
 
-    owner: a buildpack's `id@version`, "run image", or a part of the lifecycle's own.
+    owner: `id@version` of a buildpack or an image extension, "run image", or a part of the
+        lifecycle's own.
     name: the layer's name within its owner, or "".
     """
 
@@ -28,7 +33,7 @@ class AppLayer:
 def app_layers(stored: StoredImage) -> tuple[AppLayer, ...]:
     """Every layer, lowest first, with who made it. ImageError when no buildpacks built it."""
     metadata = lifecycle_metadata(stored.config, origin=str(stored.reference))
-    owners = _owners(metadata)
+    owners = {**_extension_owners(stored.config), **_owners(metadata)}
     base = base_diff_ids(stored.config, metadata)
     layers = []
     pairs = zip(stored.config.rootfs.diff_ids, stored.image.manifest.layers, strict=True)
@@ -68,6 +73,19 @@ def reusable(stored: StoredImage) -> bool:
         for layer in layers
         if layer.owner != BASE_OWNER
     )
+
+
+def _extension_owners(config: ImageConfig) -> dict[str, tuple[str, str]]:
+    """The layers of image extensions: only the history tells of them."""
+    history = [entry for entry in config.history or () if not entry.empty_layer]
+    diff_ids = config.rootfs.diff_ids
+    if len(history) != len(diff_ids):
+        return {}
+    made = (
+        (diff_id, _BY_EXTENSION.fullmatch(entry.created_by))
+        for diff_id, entry in zip(diff_ids, history, strict=True)
+    )
+    return {diff_id: (found["id"], found["name"]) for diff_id, found in made if found}
 
 
 def _owners(metadata: LifecycleMetadata) -> dict[str, tuple[str, str]]:

@@ -59,10 +59,20 @@ class PhaseOutcome:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BuildRoot:
+    """What the build phase runs in when extensions changed the build image: its unpacked root
+    filesystem, and its environment."""
+
+    rootfs: Path
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """What all phases of one build have in common.
 
     image_env: the builder image's environment. proxy_env: for the phases that run buildpacks.
+    build_root: the build phase's own, if it has one.
     """
 
     name: str
@@ -73,13 +83,14 @@ class Execution:
     proxy_env: Mapping[str, str]
     network: Network
     disk_watch: DiskWatch | None = None
+    build_root: BuildRoot | None = None
 
     def spec(self, phase: Phase) -> ContainerSpec:
         """The container of a phase."""
         command = phase_command(phase, self.inputs)
         return ContainerSpec(
             name=f"{self.name}-{phase}",
-            rootfs=self.rootfs,
+            rootfs=self._root(phase).rootfs,
             argv=command.argv,
             env=self._environment(command),
             cwd=PurePosixPath("/"),
@@ -125,9 +136,13 @@ class Execution:
             detection=detection,
         )
 
+    def _root(self, phase: Phase) -> BuildRoot:
+        own = self.build_root if phase is Phase.BUILD else None
+        return own or BuildRoot(rootfs=self.rootfs, env=self.image_env)
+
     def _environment(self, command: PhaseCommand) -> dict[str, str]:
         proxies = self.proxy_env if command.phase.runs_buildpacks else {}
-        return {**self.image_env, **proxies, **command.env}
+        return {**self._root(command.phase).env, **proxies, **command.env}
 
 
 def _failure(

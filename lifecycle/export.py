@@ -18,8 +18,21 @@ from oci.layout import Layout, LayoutImage
 from oci.reference import Reference
 
 
-def put_right(layout: Layout, *, run_image: Reference, run_image_digest: Digest) -> LayoutImage:
-    """Make the exported image standard; returns it as it is afterwards."""
+def put_right(
+    layout: Layout,
+    *,
+    run_image: Reference,
+    run_image_digest: Digest,
+    mirrors: tuple[str, ...] = (),
+    top_layer: str = "",
+) -> LayoutImage:
+    """Make the exported image standard; returns it as it is afterwards.
+
+    mirrors: of the run image, where the exporter found none: with image extensions it looks for
+        them by a name that is ours alone.
+    top_layer: the run image's last layer, when it is not the one that the exporter took for it:
+        layers of extensions belong to the application's image, not to its base.
+    """
     _check_blobs(layout)
 
     def edit_config(config: dict[str, Any]) -> None:
@@ -30,8 +43,21 @@ def put_right(layout: Layout, *, run_image: Reference, run_image_digest: Digest)
         described = {
             "image": str(run_image),
             "reference": str(run_image.with_digest(run_image_digest)),
+            **({"topLayer": top_layer} if top_layer else {}),
         }
-        metadata["runImage"] = {**(metadata.get("runImage") or {}), **described}
+        metadata["runImage"] = {
+            **({"mirrors": list(mirrors)} if mirrors else {}),
+            **(metadata.get("runImage") or {}),
+            **described,
+        }
+        # The same once more, for platforms that read what stacks left behind.
+        stack = metadata.get("stack")
+        if isinstance(stack, dict) and isinstance(stack.get("runImage"), dict):
+            stack["runImage"] = {
+                name: metadata["runImage"][name]
+                for name in ("image", "mirrors")
+                if name in metadata["runImage"]
+            }
         labels[LIFECYCLE_METADATA] = msgspec.json.encode(metadata).decode()
 
     return layout.rewrite(edit_config)

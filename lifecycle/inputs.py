@@ -13,6 +13,8 @@ PREVIOUS_IMAGE = Reference("locald.internal", "previous", "latest")
 # The exporter parses a path made of this name as a repository, which a real one with a port or
 # with capital letters in its tag does not survive.
 RUN_IMAGE = Reference("locald.internal", "run", "latest")
+# The run image as extensions left it: another one, or one with layers of theirs.
+EXTENDED_RUN_IMAGE = Reference("locald.internal", "extended-run", "latest")
 
 
 @dataclass(frozen=True, kw_only=True)

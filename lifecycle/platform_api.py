@@ -34,6 +34,7 @@ OURS = tuple(PlatformApi(0, minor) for minor in (12, 13, 14, 15))
 
 # The first version that knows a flag; flags that 0.12 has already are not listed.
 SINCE = {
+    "generated/ID": PlatformApi(0, 13),
     "restorer -run": PlatformApi(0, 14),
     "detector -system": PlatformApi(0, 15),
     "CNB_EXEC_ENV": PlatformApi(0, 15),

@@ -27,6 +27,7 @@ _PACKAGES = {
     "umoci": "umoci",
     "runc": "runc",
     "podman": "podman",
+    "buildah": "buildah",
     "bwrap": "bubblewrap",
     "newuidmap": "uidmap",
     "newgidmap": "uidmap",

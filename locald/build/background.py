@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from oci.cancellation import Cancellation, current_cancellations
+from oci.platform import Platform
+from oci.store import ImageStore, StoredImage
 
 
 class Background:
@@ -40,3 +42,12 @@ class Background:
                 self._work()
         except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
             self._error = error
+
+
+def complete_beside(
+    store: ImageStore, stored: StoredImage, platform: Platform, *, needed: bool
+) -> Background:
+    """Fetch the layers that an image lacks. needed: does an output want them?"""
+    return Background(
+        lambda: store.complete(stored, platform), needed=needed and not stored.complete
+    )

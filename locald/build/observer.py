@@ -4,6 +4,7 @@ from typing import Protocol
 
 from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
+from oci.process import Stream
 
 
 class BuildObserver(Protocol):
@@ -27,6 +28,10 @@ class BuildObserver(Protocol):
 
     def phase_line(self, line: PhaseLine) -> None:
         """A phase printed something."""
+        ...
+
+    def extension_line(self, stream: Stream, text: str) -> None:
+        """A Dockerfile of an image extension printed something. Foreign text."""
         ...
 
     def phase_finished(self, outcome: PhaseOutcome) -> None:

@@ -9,8 +9,9 @@ deliver   copies to where the user wants them
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lifecycle.app_image import BASE_OWNER, app_layers
 from lifecycle.builder import BuilderImage
@@ -22,7 +23,7 @@ from lifecycle.documents import (
     write_project_metadata,
     write_run_toml,
 )
-from lifecycle.execution import Execution, PhaseOutcome
+from lifecycle.execution import Execution
 from lifecycle.export import put_right
 from lifecycle.inputs import RUN_IMAGE, LifecycleInputs
 from lifecycle.labels import LIFECYCLE_METADATA
@@ -31,17 +32,17 @@ from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi, negotiate
 from lifecycle.run_image import run_toml_images, with_mirrors
 from lifecycle.runtime.select import Selection, select_runtime
-from lifecycle.runtime.spec import Sandbox
 from lifecycle.workspace import Workspace
 from locald.build.acquire import acquire_builder, acquire_run_image
 from locald.build.added_modules import AddedModules, add_modules
-from locald.build.background import Background
+from locald.build.background import Background, complete_beside
 from locald.build.caching import open_cache
 from locald.build.clock import Clock
 from locald.build.deliver import Delivery, deliver, destinations, wants_base
 from locald.build.lifecycle_override import override_lifecycle
 from locald.build.module_sources import ModuleSources
 from locald.build.observer import BuildObserver
+from locald.build.phases import AFTER_DETECTION, TO_DETECTION, run_phases
 from locald.build.previous import PreviousImage, acquire_previous
 from locald.build.report import BuildResult
 from locald.build.source_metadata import source_metadata
@@ -56,6 +57,9 @@ from oci.reference import LOCALHOST, Reference
 from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
 from oci.store import ImageStore, StoredImage
+
+if TYPE_CHECKING:
+    from locald.build.extend import Extended
 
 _PROXY_VARIABLES = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
@@ -77,6 +81,7 @@ class _Acquired:
     """What must be on this host before a phase can run.
 
     builder_image: as it is with this build's lifecycle. lifecycle: the folder of another one.
+    top_layer: the run image's last, when layers of extensions follow it; see `Extended`.
     """
 
     selection: Selection
@@ -89,6 +94,7 @@ class _Acquired:
     previous: PreviousImage | None
     added: AddedModules
     lifecycle: Path | None
+    top_layer: str = ""
 
 
 def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> BuildResult:
@@ -98,9 +104,11 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
     with ExitStack() as stack:
         with clock.step("acquire"):
             acquired = _acquire(request, targets, tools, observer)
-        base = Background(
-            lambda: tools.store.complete(acquired.run_image, request.platform),
-            needed=wants_base(targets, sparse=request.sparse) and not acquired.run_image.complete,
+        # An extension may choose another run image; then its layers are the ones to fetch.
+        extensible = bool(acquired.added.order_extensions)
+        wanted = wants_base(targets, sparse=request.sparse)
+        base = complete_beside(
+            tools.store, acquired.run_image, request.platform, needed=wanted and not extensible
         )
         with clock.step("cache"):
             opened = stack.enter_context(
@@ -139,12 +147,26 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         )
         with clock.step("sandbox"):
             sandbox = workshop.enter_context(acquired.selection.runtime.open(workspace.sandbox))
-        for phase in Phase:
-            # Containers are made ready while other things go on; each starts in its turn.
+        # Containers are made ready while other things go on; each starts in its turn.
+        for phase in TO_DETECTION if extensible else Phase:
             sandbox.prepare(execution.spec(phase))
         with clock.step("prepare"):
             _write_documents(request, tools, acquired, workspace)
-        outcomes = _execute(execution, sandbox, observer)
+        outcomes = run_phases(TO_DETECTION, execution, sandbox, observer)
+        if extensible:
+            with clock.step("extend"):
+                extended = _extend(request, targets, tools, acquired, execution, observer)
+            acquired = replace(
+                acquired,
+                run_image=extended.run_image,
+                run_image_name=extended.run_image_name,
+                top_layer=extended.top_layer,
+            )
+            base = complete_beside(tools.store, acquired.run_image, request.platform, needed=wanted)
+            execution = replace(execution, build_root=extended.build_root)
+            for phase in AFTER_DETECTION:
+                sandbox.prepare(execution.spec(phase))
+        outcomes += run_phases(AFTER_DETECTION, execution, sandbox, observer)
         with clock.step("keep"):
             image, new_layers = _keep(request, tools, acquired, workspace)
         buildpacks = tuple(f"{b.id}@{b.version}" for b in read_group(workspace.layers).group)
@@ -292,18 +314,35 @@ def _write_documents(
     write_project_metadata(workspace.layers / "project-metadata.toml", source)
 
 
-def _execute(
-    execution: Execution, sandbox: Sandbox, observer: BuildObserver
-) -> tuple[PhaseOutcome, ...]:
-    outcomes = []
-    for phase in Phase:
-        observer.phase_started(phase)
-        outcome = execution.run(phase, sandbox, observer.phase_line)
-        observer.phase_finished(outcome)
-        for note in outcome.notes:
-            observer.note(note)
-        outcomes.append(outcome)
-    return tuple(outcomes)
+def _extend(
+    request: BuildRequest,
+    targets: tuple[ImageLocation, ...],
+    tools: Tools,
+    acquired: _Acquired,
+    execution: Execution,
+    observer: BuildObserver,
+) -> "Extended":
+    from locald.build.extend import BuildImages, extend
+
+    builder = acquired.builder_image
+    images = BuildImages(
+        builder=acquired.builder,
+        builder_image=builder,
+        run_image=acquired.run_image,
+        run_image_name=acquired.run_image_name,
+        rootfs=acquired.rootfs,
+        id_map=acquired.selection.runtime.id_map(builder.uid, builder.gid),
+        modules=acquired.added.modules,
+        registries=tuple(t.reference.registry for t in targets if t.reference is not None),
+    )
+    return extend(
+        images,
+        request,
+        store=tools.store,
+        runner=tools.runner,
+        execution=execution,
+        observer=observer,
+    )
 
 
 def _keep(
@@ -311,10 +350,13 @@ def _keep(
 ) -> tuple[StoredImage, frozenset[str]]:
     """The exported image into the store, under all its names; with it, the layers it added."""
     layout = exported_layout(workspace.layout)
+    (_, mirrors), *_ = run_toml_images(acquired.builder_image, acquired.run_image_name)
     image = put_right(
         layout,
         run_image=acquired.run_image_name,
         run_image_digest=acquired.run_image.source_digest,
+        mirrors=mirrors,
+        top_layer=acquired.top_layer,
     )
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
     return tools.store.commit(layout, request.local_names, request.platform), new_layers

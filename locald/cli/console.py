@@ -155,6 +155,13 @@ class Console:
             return
         self._phase_text(line.phase, line.text)
 
+    def extension_line(self, stream: Stream, text: str) -> None:
+        """A Dockerfile of an image extension printed something."""
+        if self._progress is Progress.JSON:
+            self._event("line", phase="extend", stream=str(stream), text=safe_text(text))
+        else:
+            self._phase_text("extend", text)
+
     def phase_finished(self, outcome: PhaseOutcome) -> None:
         """A phase succeeded."""
         self._held.clear()
@@ -214,7 +221,7 @@ class Console:
             self._write(self._screen.err, f"{self._stamp()}{text}\n")
             self._draw_live()
 
-    def _phase_text(self, phase: Phase, line: str) -> None:
+    def _phase_text(self, phase: str, line: str) -> None:
         # The prefix also keeps a line from being a command to a CI system (`::set-env`, `##vso`).
         name = f"{self._service} {phase}" if self._service else phase
         prefix = self._paint(_DIM, f"[{name}]")

@@ -13,7 +13,7 @@ from oci.image import decode_index
 from oci.layout import Layout
 from oci.location import ImageLocation
 from oci.platform import Platform
-from oci.process import CommandRunner
+from oci.process import CommandRunner, Stream
 from oci.reference import Reference
 from oci.skopeo import Skopeo
 from oci.store import ImageStore, StoredImage
@@ -105,6 +105,8 @@ class Silent:
     def detail(self, text: str) -> None: ...
     def phase_started(self, phase: Phase) -> None: ...
     def phase_line(self, line: PhaseLine) -> None: ...
+    def extension_line(self, stream: Stream, text: str) -> None: ...
+
     def phase_finished(self, outcome: PhaseOutcome) -> None: ...
 
 
