@@ -28,6 +28,7 @@ from oci.digest import Digest
 from oci.errors import ImageError, MissingImageError, StorageError
 from oci.image import decode_manifest
 from oci.layout import TAG, Layout
+from oci.layout_tags import replaced_image
 from oci.location import ImageLocation, Transport
 from oci.locks import exclusive
 from oci.platform import Platform
@@ -252,7 +253,8 @@ def _publishing(location: ImageLocation) -> Iterator[ImageLocation]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if location.transport is Transport.OCI:
-            with exclusive(path / _LOCK, what=f"the cache image {path}"):
+            lock = exclusive(path / _LOCK, what=f"the cache image {path}")
+            with lock, replaced_image(path, location.tag):
                 yield location
             return
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as staged:

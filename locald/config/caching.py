@@ -35,6 +35,19 @@ class CacheRequest:
     image: ImageLocation | None = None
     sources: tuple[CacheSource, ...] = ()
 
+    def own_paths(self, source: Path) -> dict[str, str]:
+        """What of it is below a source, and must not go into its image."""
+        places = [(self.folder, "the cache")]
+        if self.image is not None:
+            places.append((self.image.path, "the cache image"))
+        places += [(s if isinstance(s, Path) else s.path, "a cache") for s in self.sources]
+        resolved = [(path.resolve(), what) for path, what in places if path is not None]
+        return {
+            str(path.relative_to(source)): what
+            for path, what in resolved
+            if path.is_relative_to(source) and path != source
+        }
+
 
 def resolve_caching(resolution: Resolution, suffix: str = "") -> CacheRequest:
     """--cache, --cache-image, --cache-from, --clear-cache.
@@ -72,10 +85,11 @@ def _cache(resolution: Resolution) -> tuple[Path | None, ImageLocation | None]:
     if text is not None:
         with blamed_on("--cache"):
             folder, image = _pack_form(text) if _PACK_FORM.match(text) else (_folder(text), None)
+            _refuse_project(folder, resolution, text)
         resolution.origins["cache" if image is None else "cache_image"] = "--cache"
         return folder, image
     text = resolution.build.cache
-    if text is None:
+    if text is None or resolution.files.archive is not None:  # its folder goes after the build
         return None, None
     origin = resolution.key("cache")
     resolution.origins["cache"] = origin
@@ -83,11 +97,17 @@ def _cache(resolution: Resolution) -> tuple[Path | None, ImageLocation | None]:
         if not text.strip() or "\0" in text:
             raise UsageError("names no folder")
         folder = place_inside(resolution.folder / text, resolution.folder, text=text)
-        if folder.resolve() == resolution.folder:
-            raise UsageError(
-                f"{text!r} is the project's folder itself", hint='name a folder in it: ".cache"'
-            )
+        _refuse_project(folder, resolution, text)
         return _checked_folder(folder, text), None
+
+
+def _refuse_project(folder: Path | None, resolution: Resolution, text: str) -> None:
+    """Caches right beside the sources could not be told from them."""
+    if folder is not None and folder.resolve() in (resolution.folder, resolution.files.app_dir):
+        raise UsageError(
+            f"{text[:200]!r} is the project's folder itself",
+            hint=f"name a folder in it: {Path(text, '.cache')}",
+        )
 
 
 def _folder(text: str) -> Path:
@@ -105,7 +125,8 @@ def _path(text: str) -> Path:
 
 def _checked_folder(folder: Path, text: str) -> Path:
     try:
-        if os.path.lexists(folder) and not folder.is_dir():
+        there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        if not there.is_dir():
             raise UsageError(f"{text[:200]} is not a folder")
     except OSError as error:
         raise UsageError(f"{text[:200]}: cannot be read: {reason(error)}") from error
@@ -160,6 +181,8 @@ def _cache_image(text: str) -> ImageLocation:
 def _location(text: str) -> ImageLocation:
     if is_location(text):
         location = ImageLocation.parse(text, relative_to=Path.cwd())
+        if location.transport in _LOCAL and not location.tag:
+            location = replace(location, tag=DEFAULT_TAG)
     else:
         location = ImageLocation.registry(Reference.parse(text))
     if location.transport is not Transport.REGISTRY and location.transport not in _LOCAL:
@@ -189,5 +212,5 @@ def _of_service(location: ImageLocation, suffix: str) -> ImageLocation:
         name = location.path.stem + suffix + location.path.suffix
         return replace(location, path=location.path.with_name(name))
     if reference is None:
-        return replace(location, tag=(location.tag or DEFAULT_TAG) + suffix)
+        return replace(location, tag=location.tag + suffix)
     return replace(location, reference=replace(reference, tag=reference.tag + suffix))

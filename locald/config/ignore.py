@@ -1,12 +1,13 @@
 """What of the source the build does not see: a project's patterns, or the defaults; and what the
 ignore files say that the user named."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle.app_source import SourceScan, Visitor, hidden_paths
-from locald.config.ignore_rule import AnyRule, DefaultRule, IgnoreRule
+from locald.config.ignore_rule import AnyRule, DefaultRule, IgnoreRule, OwnRule
 
 if TYPE_CHECKING:
     from locald.config.ignore_file import IgnoreFile
@@ -19,6 +20,7 @@ class SourceRules:
 
     where: the file and table that set include or exclude, for messages.
     ignore_files: what they exclude is hidden besides.
+    own: paths below the source that locald keeps things in → what they are; hidden besides.
     """
 
     include: tuple[str, ...] | None = None
@@ -26,10 +28,13 @@ class SourceRules:
     where: str = ""
     cnbignore: "IgnoreFile | None" = None
     ignore_files: tuple["IgnoreFile", ...] = ()
+    own: Mapping[str, str] = field(default_factory=dict)
 
     def rule(self) -> IgnoreRule:
         """All of them as one, for one walk. Raises ConfigError when a pattern cannot be read."""
         first = self._first()
+        if self.own:
+            first = AnyRule([first, OwnRule(self.own)])
         if not self.ignore_files:
             return first
         # With the patterns' rules 8 ms, and most projects have neither.

@@ -1,7 +1,7 @@
 """What hides a part of the source, and what it says when it is asked why."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +61,25 @@ class DefaultRule:
         if name == _RUST_OUTPUT:
             return f"default: {name} beside a Cargo.toml"
         return f"default: {name} with a pyvenv.cfg" if name in _VIRTUAL_ENVIRONMENTS else ""
+
+
+class OwnRule:
+    """Hides what locald itself keeps in the source: paths below it → what they are."""
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self._paths = paths
+
+    def hides(self, folder: str, entries: Entries) -> Collection[str]:
+        """By path."""
+        return {entry.name for entry in entries if folder + entry.name in self._paths}
+
+    def prunes(self, folder: str) -> bool:
+        """Never: an empty folder may be wanted."""
+        return False
+
+    def why(self, path: str, *, folder: bool) -> str:
+        """What it is."""
+        return self._paths.get(path, "")
 
 
 class AnyRule:

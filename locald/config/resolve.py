@@ -9,6 +9,7 @@ Each kind of value is decided in a file of its own, named after it; here they ar
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from locald.config.artifacts import resolve_artifacts
@@ -110,6 +111,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
     project = resolve_project_name(resolution)
     names = resolve_names(resolution, project, suffix)
     outputs = resolve_outputs(resolution, names.called)
+    caching = resolve_caching(resolution, suffix)
     return BuildRequest(
         app_dir=resolution.files.app_dir,
         project_dir=resolution.files.archive or resolution.folder,
@@ -125,7 +127,9 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         pull_policy=_pull_policy(resolution),
         registries=resolve_registries(resolution),
         modules=resolve_modules(resolution, exec_env),
-        source_rules=resolve_source_rules(resolution),
+        source_rules=replace(
+            resolve_source_rules(resolution), own=caching.own_paths(resolution.files.app_dir)
+        ),
         metadata=descriptor.identity if descriptor is not None else ProjectMetadata(),
         env=resolve_env(resolution, exec_env),
         exec_env=exec_env,
@@ -134,7 +138,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         runtime=resolve_runtime(resolution),
         ca_cert=readable_path(flags.ca_cert, "--ca-cert"),
         process_type=resolution.word("process_type", "--default-process", "process", _PROCESS_TYPE),
-        caching=resolve_caching(resolution, suffix),
+        caching=caching,
         outputs=outputs,
         sparse=resolve_sparse(resolution, outputs),
         artifacts=resolve_artifacts(resolution, own_folder=suffix.removeprefix("-")),
