@@ -121,3 +121,15 @@ def test_an_archive_that_holds_too_much_is_refused(tmp_path: Path, target: Path)
     archive = make_archive(tmp_path / "a.tar", ("x", tarfile.REGTYPE, b"x" * 1000))
     with pytest.raises(ImageError, match="too much"):
         untar_file(archive, target, limits=UntarLimits(size_bytes=999))
+
+
+def test_modes_are_kept_on_request(tmp_path: Path, target: Path) -> None:
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as tar:
+        info = tarfile.TarInfo("x")
+        info.mode = 0o4751
+        tar.addfile(info)
+    untar_file(archive, target)
+    assert (target / "x").stat().st_mode & 0o7777 == 0o755
+    untar_file(archive, target, keep_modes=True)
+    assert (target / "x").stat().st_mode & 0o7777 == 0o751
