@@ -4,7 +4,7 @@ Light: whoever talks to them is `oci.skopeo` or `oci.registry_clients`.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -52,16 +52,29 @@ class Pass:
 
 
 class Registries:
-    """The registries as this user reaches them. Files are read when the first one is needed."""
+    """The registries as this user reaches them. Files are read when the first one is needed, and
+    so is what `access` says where it is a function."""
 
-    def __init__(self, runner: CommandRunner, access: RegistryAccess | None = None) -> None:
-        self._access = access or RegistryAccess()
-        self._logins = Logins(runner, auth_file=self._access.auth_file)
+    def __init__(
+        self,
+        runner: CommandRunner,
+        access: RegistryAccess | Callable[[], RegistryAccess] | None = None,
+    ) -> None:
+        self._runner = runner
+        self._given = access or RegistryAccess()
 
     @property
     def cert_dir(self) -> Path | None:
         """`--cert-dir`."""
         return self._access.cert_dir
+
+    @cached_property
+    def _access(self) -> RegistryAccess:
+        return self._given if isinstance(self._given, RegistryAccess) else self._given()
+
+    @cached_property
+    def _logins(self) -> Logins:
+        return Logins(self._runner, auth_file=self._access.auth_file)
 
     @cached_property
     def patience(self) -> Patience:

@@ -21,6 +21,7 @@ from oci.auth import Credential
 from oci.digest import Digest
 from oci.image import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from oci.patience import Patience
+from oci.persist import persist
 from oci.reference import Reference
 from oci.registry_body import CheckedBody
 from oci.registry_connection import Body, RegistryConnection
@@ -316,18 +317,7 @@ class RegistryClient:
         return data
 
     def _persist(self, ask: Callable[[], _T]) -> _T:
-        """Ask until there is an answer, or no hope for one."""
-        tried = 0
-        while True:
-            tried += 1
-            try:
-                return ask()
-            except Transient as error:
-                pause = self._patience.pause(tried, asked_seconds=error.asked_seconds)
-                if pause is None:
-                    raise error.final from error
-                log.info("%s; asking again in %.1f s", error, pause)
-                self._sleep(pause)
+        return persist(ask, self._patience, self._sleep)
 
     def _manifest_path(self, image: Reference) -> str:
         name = str(image.digest) if image.digest is not None else image.tag

@@ -14,6 +14,7 @@ import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    InsecureRequestWarning,
     NameResolutionError,
     NewConnectionError,
     ProxyError,
@@ -33,6 +34,9 @@ from oci.registry_errors import (
     unreachable,
     untrusted,
 )
+
+# Whoever says --insecure-registry has been told; it would be said on standard error, each time.
+urllib3.disable_warnings(InsecureRequestWarning)
 
 _HUB_HOST = "registry-1.docker.io"
 _CONNECT_SECONDS = 15.0

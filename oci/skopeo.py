@@ -1,6 +1,5 @@
 """skopeo: fetches, copies and inspects images. Argv makers are pure; `Skopeo` runs them."""
 
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from oci.image import (
     select_manifest,
 )
 from oci.location import ImageLocation, Transport
+from oci.persist import persist
 from oci.platform import Platform
 from oci.process import Command, CommandResult, CommandRunner, LineSink
 from oci.reference import Reference
@@ -27,8 +27,6 @@ from oci.registries import Pass, Registries
 from oci.registries import RegistryAccess as RegistryAccess
 from oci.registry_errors import Transient, stalled
 from oci.skopeo_errors import explain
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,18 +196,8 @@ class Skopeo:
             raise Transient(stalled(image, command.timeout_seconds)) from error
 
     def _persist(self, run: Callable[[], CommandResult]) -> CommandResult:
-        """skopeo's own repetitions leave out servers' errors and know no Retry-After."""
-        tried = 0
-        while True:
-            tried += 1
-            try:
-                return run()
-            except Transient as error:
-                pause = self.registries.patience.pause(tried, asked_seconds=error.asked_seconds)
-                if pause is None:
-                    raise error.final from error
-                log.info("%s; asking again in %.1f s", error, pause)
-                self._sleep(pause)
+        """skopeo's own repetitions leave out servers' errors."""
+        return persist(run, self.registries.patience, self._sleep)
 
     @contextmanager
     def _way(self, image: Reference | None) -> Iterator[tuple[Way, tuple[int, ...]]]:

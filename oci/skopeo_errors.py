@@ -21,9 +21,7 @@ _TARGET = re.compile(
     r"|uploading|checking (?:for|whether) .* exists",
     re.IGNORECASE,
 )
-_STATUS = re.compile(
-    r"(?:status:?|code) (5\d\d)|unexpected status code [^:]*: (5\d\d)", re.IGNORECASE
-)
+_STATUS = re.compile(r"status(?: code)?(?: from registry)?:? (5\d\d)", re.IGNORECASE)
 
 
 class _Teller(Protocol):
@@ -48,7 +46,7 @@ def _no_platform(image: Reference, details: Sequence[str], _: _Who) -> RegistryE
 
 def _failing(image: Reference, details: Sequence[str], _: _Who) -> RegistryError:
     found = _STATUS.search("\n".join(details))
-    status = next(filter(None, found.groups()), "") if found else ""
+    status = found.group(1) if found else ""
     return registry_errors.failing(image, f"it answered {status}".rstrip(), details=details)
 
 
@@ -58,7 +56,8 @@ def _stalled(image: Reference, details: Sequence[str], _: _Who) -> RegistryError
 
 # The first match wins. Those with True are worth another try.
 _CAUSES: tuple[tuple[str, _Make, bool], ...] = (
-    (r"toomanyrequests|too many requests", _keyword(registry_errors.limited), True),
+    # After several tries of skopeo's own.
+    (r"toomanyrequests|too many requests", _keyword(registry_errors.limited), False),
     (
         r"unauthorized|authentication required|(?<!permission )denied|403 \(?Forbidden"
         r"|invalid username/password",

@@ -169,7 +169,7 @@ def _read(state: State, text: str, platform: Platform) -> tuple[BuilderImage, st
                 hint="`locald builder create --embedded` makes one",
             )
         location = ImageLocation.registry(reference)
-    remote = Skopeo(state.runner).remote_image(location, platform=platform)
+    remote = Skopeo(state.runner, state.registries()).remote_image(location, platform=platform)
     return BuilderImage.from_config(remote.config, origin=str(location)), str(location)
 
 

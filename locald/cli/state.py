@@ -68,8 +68,19 @@ class State:
         """Starts child processes."""
         return CommandRunner()
 
+    def registries(self, access: RegistryAccess | None = None) -> Registries:
+        """How registries are reached: as flags say, else as the user's own file does."""
+
+        def own() -> RegistryAccess:
+            from locald.config.registries import user_registries
+            from locald.config.user_config import read_user_config
+
+            return user_registries(read_user_config(self.paths.user_config), self.paths.user_config)
+
+        return Registries(self.runner, access or own)
+
     def tools(self, access: RegistryAccess | None = None) -> Tools:
         """What builds need."""
-        skopeo = Skopeo(self.runner, Registries(self.runner, access))
+        skopeo = Skopeo(self.runner, self.registries(access))
         store = ImageStore(self.paths.ensure(self.paths.store), skopeo, on_wait=self.console.note)
         return Tools(runner=self.runner, skopeo=skopeo, store=store, paths=self.paths)

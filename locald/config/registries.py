@@ -1,12 +1,14 @@
 """How a request reaches registries."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from locald.config.errors import ConfigError
+from locald.config.errors import ConfigError, shown
 from locald.config.flag_path import readable_path
 from locald.config.project_files import blamed_on
 from locald.config.resolution import Resolution, texts
+from locald.config.user_config import UserConfig
 from oci.errors import UsageError
 from oci.reference import Reference
 from oci.registries import RegistryAccess
@@ -18,21 +20,31 @@ EVERY_REGISTRY = "*"
 def resolve_registries(resolution: Resolution) -> RegistryAccess:
     """Only flags and the user's own file decide: a project's files choose neither credentials nor
     whom to trust."""
-    flags, user = resolution.flags, resolution.user
+    flags = resolution.flags
     if flags.authfile is not None:
         resolution.origins["authfile"] = "--authfile"
-    insecure = {
-        *(_registry(text, "--insecure-registry") for text in flags.insecure_registries),
-        *(
-            _registry(text, resolution.user_key("insecure-registries"))
-            for text in user.insecure_registries
-        ),
-    }
-    return RegistryAccess(
+    own = user_registries(resolution.user, resolution.user_file)
+    for name, key, said in (
+        ("insecure", "insecure-registries", own.insecure),
+        ("mirrors", "registry-mirrors", own.mirrors),
+    ):
+        if said:
+            resolution.origins[name] = resolution.user_key(key)
+    named = (_registry(text, "--insecure-registry") for text in flags.insecure_registries)
+    return replace(
+        own,
         auth_file=readable_path(flags.authfile, "--authfile"),
         cert_dir=_folder(flags.cert_dir, "--cert-dir"),
-        insecure=frozenset(insecure),
-        mirrors=_mirrors(resolution),
+        insecure=own.insecure.union(named),
+    )
+
+
+def user_registries(user: UserConfig, file: Path) -> RegistryAccess:
+    """What the user's own file says: for commands without flags of their own."""
+    origin = f"{shown(file)}: insecure-registries"
+    return RegistryAccess(
+        insecure=frozenset(_registry(text, origin) for text in user.insecure_registries),
+        mirrors=_mirrors(user, file),
     )
 
 
@@ -41,6 +53,8 @@ def resolve_run_image_mirrors(
 ) -> Mapping[Reference, tuple[Reference, ...]]:
     """`run-image-mirrors` of the user's file."""
     found = {}
+    if resolution.user.run_image_mirrors:
+        resolution.origins["run_image_mirrors"] = resolution.user_key("run-image-mirrors")
     for image, mirrors in resolution.user.run_image_mirrors.items():
         with blamed_on(resolution.user_key(f"run-image-mirrors.{image}")):
             found[Reference.parse(image).with_default_tag()] = tuple(
@@ -49,11 +63,11 @@ def resolve_run_image_mirrors(
     return found
 
 
-def _mirrors(resolution: Resolution) -> Mapping[str, tuple[str, ...]]:
-    """`registry-mirrors` of the user's file: registry, or `*` → where to fetch from first."""
+def _mirrors(user: UserConfig, file: Path) -> Mapping[str, tuple[str, ...]]:
+    """`registry-mirrors`: registry, or `*` → where to fetch from first."""
     found = {}
-    for registry, mirrors in resolution.user.registry_mirrors.items():
-        origin = resolution.user_key(f"registry-mirrors.{registry}")
+    for registry, mirrors in user.registry_mirrors.items():
+        origin = f"{shown(file)}: registry-mirrors.{registry}"
         if registry != EVERY_REGISTRY:
             _registry(registry, origin)
         for mirror in texts(mirrors):
