@@ -1,57 +1,85 @@
 """Every value of a request and the place it came from, for people and programs to read."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
 
 import msgspec
 
+from lifecycle.inline_buildpack import InlineBuildpack
+from locald.config.ignore_file import IgnoreFile
+from locald.config.module_source import ModuleEntry
+from locald.config.modules import LifecycleEntry
 from locald.config.request import BuildRequest
 
 HIDDEN = "(hidden)"
 DEFAULT = "default"
 
-_NOT_SHOWN = frozenset({"service", "notes", "origins", "source_rules.where", "registries.patience"})
-# Field of the request → the key of locald.toml or the flag that it is known by.
+_NOT_SHOWN = frozenset(
+    {
+        "service", "notes", "origins", "source_rules.where", "source_rules.own",
+        "registries.patience",
+    }
+)  # fmt: skip
+# Field of the request → the key of a file, else the flag, that it is known by.
 _NAMES = {
     "app_dir": "folder",
+    "project_dir": "project_folder",
     "project_name": "project",
     "names": "tags",
-    "process_type": "process",
-    "outputs": "output",
+    "run_image_mirrors": "run-image-mirrors",
+    "registries.auth_file": "authfile",
+    "registries.insecure": "insecure-registries",
+    "registries.mirrors": "registry-mirrors",
     "modules.order": "buildpacks",
-    "source_rules.include": "include",
-    "source_rules.exclude": "exclude",
+    "modules.system": "system_buildpacks",
+    "process_type": "process",
     "caching.clear": "clear_cache",
     "caching.folder": "cache",
     "caching.image": "cache_image",
     "caching.sources": "cache_from",
-    "artifacts.report": "report",
-    "timeout_seconds": "timeout",
+    "outputs": "output",
+    "artifacts.sbom_dir": "sbom_output_dir",
+    "artifacts.report_dir": "report_output_dir",
 }
+# Where its origin is kept, when that is neither its name nor the field's own.
 _ORIGINS = {
-    "modules.order": "buildpacks",
+    "app_dir": "",
+    "project_dir": "",
     "source_rules.include": "source_rules",
     "source_rules.exclude": "source_rules",
-    "app_dir": "",
+    "source_rules.cnbignore": "source_rules",
+    "modules.system": "system",
 }
+# Lists of which each element has an origin of its own, and what tells them apart.
+_ELEMENTS = {"mounts.volumes": "target", "mounts.bindings": "name", "mounts.secrets": "id"}
 # What nothing means, where that is not plain.
 _UNSET = {
     "run_image": "the builder's",
     "previous_image": "the image that is replaced",
+    "authfile": "podman's and docker's",
     "buildpacks": "the builder's order",
+    "extensions": "the builder's",
+    "lifecycle": "the builder's",
     "exclude": "what no build needs",
     "runtime": "auto",
+    "workspace": "workspace",
+    "uid": "the builder's",
+    "gid": "the builder's",
+    "creation_time": "a constant",
+    "timeout_seconds": "none",
     "process": "the buildpacks'",
-    "output": "podman's storage",
     "cache": "one for each project",
+    "output": "podman's storage",
     "ca_cert": "the host's",
+    "if_changed": "no",
 }
 # A variable whose name says this holds what nobody should read over a shoulder.
 _CREDENTIAL = re.compile(
-    r"passw|passphrase|secret|token|credential|auth|(?:^|_)(?:key|pat|pwd)", re.IGNORECASE
+    r"passw|passphrase|secret|token|credential|auth|(?:^|_|api)(?:key|pat|pwd)(?:_|$)",
+    re.IGNORECASE,
 )
 _USER_IN_URL = re.compile(r"//[^/?#\s]*@")
 
@@ -72,7 +100,9 @@ class Setting:
     def lines(self) -> tuple[str, ...]:
         """The value as people read it, at least one line."""
         match self.value:
-            case None | [] | {}:
+            case None | [] | "":
+                return (self.unset or "-",)
+            case dict() as table if not table:
                 return (self.unset or "-",)
             case list() as items:
                 return tuple(map(_text, items))
@@ -96,12 +126,28 @@ def _settings(part: object, prefix: str, origins: Mapping[str, str]) -> Iterator
             continue
         if path == "env":
             yield from _variables(value, origins)
-        elif is_dataclass(value) and not _prints_itself(value):
+        elif path in _ELEMENTS and value:
+            yield from _elements(field.name, value, _ELEMENTS[path], origins)
+        elif is_dataclass(value) and not _prints_itself(value) and prefix == "":
             yield from _settings(value, f"{path}.", origins)
         else:
             name = _NAMES.get(path, field.name)
             origin = origins.get(_ORIGINS.get(path, field.name), origins.get(name, DEFAULT))
-            yield Setting(name=name, value=_plain(value), origin=origin, unset=_UNSET.get(name, ""))
+            plain = _plain(value)
+            if plain in (None, [], {}) and path in _ORIGINS:
+                origin = DEFAULT  # something else of the same origin was said
+            yield Setting(name=name, value=plain, origin=origin, unset=_UNSET.get(name, ""))
+
+
+def _elements(
+    name: str, values: Iterable[object], key: str, origins: Mapping[str, str]
+) -> Iterator[Setting]:
+    for value in values:
+        full = f"{name}.{getattr(value, key)}"
+        plain = _plain(value)
+        if isinstance(plain, dict):
+            plain = {k: v for k, v in plain.items() if k not in (key, "origin") and v is not None}
+        yield Setting(name=full, value=plain, origin=origins.get(full, DEFAULT))
 
 
 def _variables(env: Mapping[str, str], origins: Mapping[str, str]) -> Iterator[Setting]:
@@ -128,6 +174,12 @@ def _plain(value: object) -> object:
             return [_plain(item) for item in value]
         case set() | frozenset():
             return sorted(str(_plain(item)) for item in value)
+        case ModuleEntry() | LifecycleEntry():
+            return _plain(value.source)
+        case InlineBuildpack():
+            return f"{value.id}@{value.version} (inline)"
+        case IgnoreFile():
+            return value.label
         case msgspec.Struct():
             table = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
             return {name: item for name, item in table.items() if item not in (None, "", [], {})}

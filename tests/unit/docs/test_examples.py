@@ -42,7 +42,7 @@ _READERS: dict[str, Callable[[Path], object]] = {
     "build.env": lambda path: read_env_file(path, environ=None),
 }
 # Shown as parts of other files, or for other programs.
-_OTHERS = {"storage.conf", "detect", "build"}
+_OTHERS = {"storage.conf", ".taplo.toml", "detect", "build"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def test_an_example_is_a_file_that_is_read(example: Example, tmp_path: Path) -> 
     assert example.title, "say which file it is"
     if example.name in _OTHERS:
         return
-    _write(example.page, tmp_path)
+    _write(example, tmp_path)
     _READERS[example.name](tmp_path / example.title)
 
 
@@ -124,9 +124,10 @@ def _companions(example: Example) -> Iterator[Example]:
             yield one
 
 
-def _write(page: Path, folder: Path) -> None:
-    for one in EXAMPLES:
-        if one.page == page and one.title:
+def _write(example: Example, folder: Path) -> None:
+    """The page's files, of those with the same name this one."""
+    for one in (*EXAMPLES, example):
+        if one.page == example.page and one.title:
             path = folder / one.title
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(one.text)
