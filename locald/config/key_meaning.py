@@ -113,7 +113,10 @@ _SERVICE = {
     "image": _key("Accepted for other tools, no effect here."),
     "container_port": _key("The port in the container, where it is another than `port`."),
     "version": _key("Accepted for other tools, no effect here."),
-    "path": _key("Accepted for other tools, no effect here."),
+    "path": _key(
+        "The folder of the project that is built, with its own project.toml; the project's "
+        "without it."
+    ),
 }
 
 _HEALTH_CHECK = {
