@@ -14,8 +14,16 @@ def creation_time() -> int:
     text = os.environ.get(VARIABLE, "")
     if not text:
         return CONSTANT_TIME
+    try:
+        return parse_seconds(text)
+    except UsageError as error:
+        raise UsageError(f"{VARIABLE}: {error.message}") from error
+
+
+def parse_seconds(text: str, *, hint: str = "") -> int:
+    """Seconds since 1970, none of them before. Raises UsageError."""
     if not (text.isascii() and text.isdecimal()) or len(text) > 11:
-        raise UsageError(f"{VARIABLE} is not a number of seconds since 1970: {text[:50]!r}")
+        raise UsageError(f"not a number of seconds since 1970: {text[:50]!r}", hint=hint)
     return int(text)
 
 

@@ -5,7 +5,7 @@ Values are taken as written: no `$VARIABLE` in them is replaced.
 
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from locald.config.errors import ConfigError, shown
@@ -16,21 +16,34 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The kernel's limit for one NAME=VALUE with its final NUL (MAX_ARG_STRLEN).
 _ENTRY_LIMIT_BYTES = 128 * 1024
 
+OnUnset = Callable[[str], object]
+"""Told, with a sentence, of a variable that is not set because our environment has none."""
 
-def parse_env_flags(entries: Iterable[str], environ: Mapping[str, str]) -> Mapping[str, str]:
+
+def parse_env_flags(
+    entries: Iterable[str], environ: Mapping[str, str], on_unset: OnUnset
+) -> Mapping[str, str]:
     """From `--env K=V` and `--env K` (our own environment's value). Raises UsageError."""
     variables: dict[str, str] = {}
     for entry in entries:
         name, equals, value = entry.partition("=")
+        if not name:
+            # What follows is not repeated: it may be secret.
+            raise UsageError(
+                "--env: no name before the =" if equals else "--env: an empty text",
+                hint="write NAME=VALUE, or NAME alone for your own environment's value",
+            )
         check_variable(name, value, where="--env")
-        if not equals:
-            value = _host_value(name, environ, where="--env")
-            check_variable(name, value, where="--env")
-        variables[name] = value
+        if equals:
+            variables[name] = value
+        else:
+            _take_host_value(name, environ, variables, where="--env", on_unset=on_unset)
     return variables
 
 
-def read_env_file(path: Path, environ: Mapping[str, str] | None) -> Mapping[str, str]:
+def read_env_file(
+    path: Path, environ: Mapping[str, str] | None, *, on_unset: OnUnset = lambda _: None
+) -> Mapping[str, str]:
     """From a dotenv file: `K=V`, quotes, `export`, comments; `K` alone is our own value.
 
     environ: None where the file may not ask for our environment (it comes with the project).
@@ -54,16 +67,16 @@ def read_env_file(path: Path, environ: Mapping[str, str] | None) -> Mapping[str,
             continue
         value = binding.value
         check_variable(binding.key, value or "", where=where)
-        if value is None:
-            if environ is None:
-                raise ConfigError(
-                    f"{where}: {binding.key} has no value",
-                    hint="a project's file cannot take values from your environment; "
-                    f"write {binding.key}=VALUE, or pass --env {binding.key}",
-                )
-            value = _host_value(binding.key, environ, where=where)
-            check_variable(binding.key, value, where=where)
-        variables[binding.key] = value
+        if value is not None:
+            variables[binding.key] = value
+        elif environ is not None:
+            _take_host_value(binding.key, environ, variables, where=where, on_unset=on_unset)
+        else:
+            raise ConfigError(
+                f"{where}: {binding.key} has no value",
+                hint="a project's file cannot take values from your environment; "
+                f"write {binding.key}=VALUE, or pass --env {binding.key}",
+            )
     return variables
 
 
@@ -88,10 +101,18 @@ def check_variable(name: str, value: str, *, where: str) -> None:
         )
 
 
-def _host_value(name: str, environ: Mapping[str, str], *, where: str) -> str:
-    if name not in environ:
-        raise UsageError(
-            f"{where}: {name} is not set in your environment",
-            hint=f"write {name}=VALUE, or export {name} first",
-        )
-    return environ[name]
+def _take_host_value(
+    name: str,
+    environ: Mapping[str, str],
+    variables: dict[str, str],
+    *,
+    where: str,
+    on_unset: OnUnset,
+) -> None:
+    """An earlier value of the name does not outlive this, whatever our environment has."""
+    if name in environ:
+        check_variable(name, environ[name], where=where)
+        variables[name] = environ[name]
+    else:
+        variables.pop(name, None)
+        on_unset(f"{where}: {name} is not set in your environment and is left out")

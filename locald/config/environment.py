@@ -32,8 +32,9 @@ def resolve_env(resolution: Resolution, exec_env: str) -> Mapping[str, str]:
         check_variable(name, value, where=resolution.key("env", name))
     layers.append((resolution.key("env"), build.env))
     for path in flags.env_files:
-        layers.append((f"--env-file {path}", read_env_file(path.absolute(), environ)))
-    layers.append(("--env", parse_env_flags(flags.env, environ)))
+        found = read_env_file(path.absolute(), environ, on_unset=resolution.notes.append)
+        layers.append((f"--env-file {path}", found))
+    layers.append(("--env", parse_env_flags(flags.env, environ, resolution.notes.append)))
     variables: dict[str, str] = {}
     for origin, layer in layers:
         variables.update(layer)

@@ -1,15 +1,161 @@
 """What a request's build and detect phases see of the host, besides the source."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
+from lifecycle.bindings import Binding, read_binding
+from lifecycle.inputs import MountPaths
+from lifecycle.runtime.spec import Mount
+from locald.config.binding import parse_binding
+from locald.config.errors import ConfigError
+from locald.config.project_files import blamed_on, inside
 from locald.config.resolution import Resolution
+from locald.config.secret import (
+    SecretSource,
+    check_secret_id,
+    parse_secret_flag,
+    parse_secret_source,
+)
+from locald.config.volume import check_volume_target, parse_volume
+from oci.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
 class MountRequest:
-    """Volumes, service bindings and secrets."""
+    """Volumes, service bindings, and where the secrets are to be read from."""
+
+    volumes: tuple[Mount, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    secrets: tuple[SecretSource, ...] = field(default=())
 
 
-def resolve_mounts(resolution: Resolution) -> MountRequest:
-    """--volume, --binding, --secret, and the keys of the files."""
-    return MountRequest()
+def resolve_mounts(resolution: Resolution, paths: MountPaths) -> MountRequest:
+    """--volume, --binding, --secret, and the keys of the files. paths: of this request."""
+    volumes = _volumes(resolution, paths)
+    bindings = _bindings(resolution)
+    for binding in bindings:
+        target = paths.platform / "bindings" / binding.name
+        for mount in volumes:
+            if mount.target.is_relative_to(target) or target.is_relative_to(mount.target):
+                raise UsageError(
+                    f"--volume: {mount.target} is where the binding {binding.name} is",
+                    hint="leave out one of both",
+                )
+    return MountRequest(volumes=volumes, bindings=bindings, secrets=_secrets(resolution))
+
+
+def _volumes(resolution: Resolution, paths: MountPaths) -> tuple[Mount, ...]:
+    """The command line's, the project's, the user's; the first of them decides what is at a
+    path."""
+    chosen: dict[PurePosixPath, Mount] = {}
+    for origin, texts, relative_to in (
+        ("--volume", resolution.flags.volumes, Path.cwd()),
+        (resolution.key("volumes"), resolution.build.volumes or (), resolution.folder),
+        (resolution.user_key("volumes"), resolution.user.volumes, resolution.user_file.parent),
+    ):
+        project = relative_to if origin == resolution.key("volumes") else None
+        found: dict[PurePosixPath, Mount] = {}
+        for index, text in enumerate(texts):
+            with blamed_on(origin if origin == "--volume" else f"{origin}[{index}]"):
+                mount = parse_volume(text, relative_to=relative_to)
+                if project is not None:
+                    _check_project_volume(mount, text, project)
+                check_volume_target(mount.target, paths)
+                if mount.target in found:
+                    raise UsageError(
+                        f"{mount.target} is given twice", hint="one thing can be seen at one path"
+                    )
+            found[mount.target] = mount
+        for target, mount in found.items():
+            if target not in chosen:
+                chosen[target] = mount
+                resolution.origins[f"volumes.{target}"] = origin
+    _note_below_the_source(resolution, chosen, paths)
+    return tuple(chosen.values())
+
+
+def _check_project_volume(mount: Mount, text: str, folder: Path) -> None:
+    """A stranger's build must not write into the user's files, not even those of the project: a
+    hook that it leaves in .git would run as the user, outside of any container."""
+    inside(mount.source, folder, text=text)
+    if not mount.read_only:
+        raise UsageError(
+            f"{text[:200]}: a project's file cannot let a build write to your files",
+            hint=f"leave out rw, or pass --volume {text[:200]}",
+        )
+
+
+def _note_below_the_source(
+    resolution: Resolution, targets: Iterable[PurePosixPath], paths: MountPaths
+) -> None:
+    for target in targets:
+        if target.is_relative_to(paths.app):
+            resolution.notes.append(
+                f"the volume at {target} does not become a part of the image, "
+                "only an empty folder of that name does"
+            )
+
+
+def _bindings(resolution: Resolution) -> tuple[Binding, ...]:
+    """A name on the command line replaces the project's."""
+    chosen: dict[str, Binding] = {}
+    for name, text in resolution.build.bindings.items():
+        origin = resolution.key("bindings", name)
+        with blamed_on(origin):
+            _, folder = parse_binding(f"{name}={text}", relative_to=resolution.folder)
+            chosen[name] = read_binding(name, inside(folder, resolution.folder, text=text))
+        resolution.origins[f"bindings.{name}"] = origin
+    given: set[str] = set()
+    for text in resolution.flags.bindings:
+        with blamed_on("--binding"):
+            name, folder = parse_binding(text, relative_to=Path.cwd())
+            if name in given:
+                raise UsageError(f"the binding {name} is given twice")
+            chosen[name] = read_binding(name, folder)
+        given.add(name)
+        resolution.origins[f"bindings.{name}"] = "--binding"
+    return tuple(chosen.values())
+
+
+def _secrets(resolution: Resolution) -> tuple[SecretSource, ...]:
+    """A project names what it needs; the command line or the user's own file gives it."""
+    wanted: dict[str, str] = {}
+    chosen: dict[str, SecretSource] = {}
+    for text in resolution.flags.secrets:
+        flag = parse_secret_flag(text, relative_to=Path.cwd(), environ=resolution.environ)
+        if flag.id in wanted:
+            raise UsageError(f"--secret: the secret {flag.id} is given twice")
+        wanted[flag.id] = "--secret"
+        if flag.source is not None:
+            chosen[flag.id] = flag.source
+    for identity in resolution.build.secrets or ():
+        origin = resolution.key("secrets")
+        check_secret_id(identity, where=origin)
+        wanted.setdefault(identity, origin)
+    for identity, origin in wanted.items():
+        if identity not in chosen:
+            chosen[identity] = _own_source(resolution, identity, origin, resolution.user.secrets)
+        resolution.origins[f"secrets.{identity}"] = chosen[identity].origin
+    return tuple(chosen.values())
+
+
+def _own_source(
+    resolution: Resolution, identity: str, origin: str, own: Mapping[str, str]
+) -> SecretSource:
+    key = f"{resolution.user_key('secrets')}.{identity}"
+    if identity not in own:
+        raise ConfigError(
+            f"{origin}: the build needs the secret {identity}, which nobody gives",
+            hint=f"pass --secret id={identity},src=FILE (or env=NAME), "
+            f'or put {identity} = "src=FILE" below [secrets] in {resolution.user_file}',
+        )
+    if origin != "--secret":
+        resolution.notes.append(f"the build sees the secret {identity}, from {key}")
+    return parse_secret_source(
+        identity,
+        own[identity],
+        where=key,
+        relative_to=resolution.user_file.parent,
+        environ=resolution.environ,
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from lifecycle.runtime.spec import Network, RuntimeName
 from locald.config.artifacts import ArtifactRequest
 from locald.config.caching import CacheRequest
+from locald.config.creation_time import CreationTime
 from locald.config.environment import DEFAULT_EXEC_ENV
 from locald.config.ignore import SourceRules
 from locald.config.image_source import ImageSource
@@ -28,13 +29,17 @@ class BuildRequest:
     project_dir: what the project is known by: its folder, in which app_dir is, or the archive
         that app_dir was unpacked from.
     names: what the image is called, with the tag `latest` where none was given.
+    kept_names: by which of them, or others, this host knows it; empty means all.
     run_image_mirrors: of the user's own: run image → where it also is.
     previous_image: whose layers may be reused; None means the image that is replaced.
-    kept_names: by which of them, or others, this host knows it; empty means all.
     env: for /platform/env.
     outputs: empty means the default place.
     sparse: oci: outputs come without the run image's layers.
     runtime: None means `auto`.
+    workspace: the name of the source's folder below /; None means `workspace`.
+    uid, gid: the build's user; None means the builder's.
+    creation_time: None means the lifecycle's constant.
+    timeout_seconds: of the whole build; None means no limit.
     process_type: the image's default process; None leaves it to the buildpacks.
     source_rules: for `ignore.scan_source(app_dir, source_rules)`.
     metadata: what project.toml says about the project, for the image's labels.
@@ -51,13 +56,13 @@ class BuildRequest:
     project_name: str
     service: str | None
     names: tuple[Reference, ...]
+    kept_names: tuple[Reference, ...] = ()
     builder: ImageSource
     run_image: ImageSource | None = None
     run_image_mirrors: Mapping[Reference, tuple[Reference, ...]] = field(default_factory=dict)
     previous_image: ImageSource | None = None
     platform: Platform
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
-    kept_names: tuple[Reference, ...] = ()
     registries: RegistryAccess = field(default_factory=RegistryAccess)
     modules: ModuleRequest = field(default_factory=ModuleRequest)
     source_rules: SourceRules = field(default_factory=SourceRules)
@@ -67,6 +72,11 @@ class BuildRequest:
     mounts: MountRequest = field(default_factory=MountRequest)
     network: Network = Network.PRIVATE
     runtime: RuntimeName | None = None
+    workspace: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    creation_time: CreationTime | None = None
+    timeout_seconds: int | None = None
     ca_cert: Path | None = None
     process_type: str | None = None
     caching: CacheRequest = field(default_factory=CacheRequest)
@@ -78,6 +88,11 @@ class BuildRequest:
     explain: bool = False
     notes: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def archived(self) -> bool:
+        """Did the source come as one file? Its folder is then of this build only."""
+        return not self.app_dir.is_relative_to(self.project_dir)
 
     @property
     def local_names(self) -> tuple[Reference, ...]:

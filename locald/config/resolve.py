@@ -12,11 +12,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from lifecycle.inputs import mount_paths
 from locald.config.artifacts import resolve_artifacts
 from locald.config.build_flags import BuildFlags
 from locald.config.built_services import build_count, built_services, check_names
 from locald.config.caching import resolve_caching
-from locald.config.containers import resolve_network, resolve_runtime
+from locald.config.containers import (
+    check_user_ids,
+    resolve_network,
+    resolve_runtime,
+    resolve_timeout,
+    resolve_workspace,
+)
+from locald.config.creation_time import resolve_creation_time
 from locald.config.destinations import resolve_outputs, resolve_sparse
 from locald.config.environment import resolve_env, resolve_exec_env
 from locald.config.flag_path import readable_path
@@ -77,12 +85,8 @@ def resolve(
     without any gives one request for its whole folder. Raises UsageError.
     """
     services = built_services(flags, files)
-    if len(services) > 1 and flags.tags:
-        raise UsageError(
-            f"--tag names one image, but {len(services)} services are built: "
-            + ", ".join(str(service) for service, _ in services),
-            hint="add --service NAME, or put tags into each [service.NAME.build]",
-        )
+    if len(services) > 1:
+        _refuse_shared(flags, [str(service) for service, _ in services])
     many = files.locald is not None and build_count(files) > 1
     requests = tuple(
         _request(
@@ -103,6 +107,17 @@ def resolve(
     return requests
 
 
+def _refuse_shared(flags: BuildFlags, services: list[str]) -> None:
+    """What can be true of one image only."""
+    for flag, given, key in (("--tag", flags.tags, "tags"), ("--output", flags.outputs, "output")):
+        if given:
+            raise UsageError(
+                f"{flag} is for one image, but {len(services)} services are built: "
+                + ", ".join(services),
+                hint=f"add --service NAME, or put {key} into each [service.NAME.build]",
+            )
+
+
 def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
     """One request; `suffix` tells this service's image from its siblings'."""
     flags, descriptor = resolution.flags, resolution.descriptor
@@ -111,6 +126,8 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
     project = resolve_project_name(resolution)
     names = resolve_names(resolution, project, suffix)
     outputs = resolve_outputs(resolution, names.called)
+    workspace = resolve_workspace(resolution)
+    check_user_ids(resolution)
     caching = resolve_caching(resolution, suffix)
     return BuildRequest(
         app_dir=resolution.files.app_dir,
@@ -133,9 +150,14 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         metadata=descriptor.identity if descriptor is not None else ProjectMetadata(),
         env=resolve_env(resolution, exec_env),
         exec_env=exec_env,
-        mounts=resolve_mounts(resolution),
+        mounts=resolve_mounts(resolution, mount_paths(workspace)),
         network=resolve_network(resolution),
         runtime=resolve_runtime(resolution),
+        workspace=workspace,
+        uid=flags.uid,
+        gid=flags.gid,
+        creation_time=resolve_creation_time(resolution),
+        timeout_seconds=resolve_timeout(resolution),
         ca_cert=readable_path(flags.ca_cert, "--ca-cert"),
         process_type=resolution.word("process_type", "--default-process", "process", _PROCESS_TYPE),
         caching=caching,

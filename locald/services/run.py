@@ -1,5 +1,6 @@
 """The use case of `locald run`: from words on a command line to an application that runs."""
 
+import logging
 import os
 import secrets
 import threading
@@ -27,6 +28,8 @@ from locald.services.ports import announced, choose_port
 from locald.services.start_command import WEB, StartCommand, Wishes, start_command
 from locald.services.store_run import run_from_store
 from oci.errors import HostError, UsageError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,8 +182,8 @@ def _environment(flags: RunFlags, settings: _Settings) -> dict[str, str]:
         check_variable(name, value, where=f"{settings.key}.env.{name}")
     variables = dict(settings.service.env)
     for path in flags.env_files:
-        variables.update(read_env_file(path.absolute(), os.environ))
-    variables.update(parse_env_flags(flags.env, os.environ))
+        variables.update(read_env_file(path.absolute(), os.environ, on_unset=log.warning))
+    variables.update(parse_env_flags(flags.env, os.environ, log.warning))
     return variables
 
 

@@ -16,19 +16,35 @@ def env_file(folder: Path, text: str) -> Path:
 
 
 def test_flags_with_values_and_values_of_ours() -> None:
-    assert parse_env_flags(["A=1", "B", "C=", "D=a=b\nc", "A=2"], {"B": "host"}) == {
+    notes: list[str] = []
+    entries = ["A=1", "B", "C=", "D=a=b\nc", "A=2"]
+    assert parse_env_flags(entries, {"B": "host"}, notes.append) == {
         "A": "2",
         "B": "host",
         "C": "",
         "D": "a=b\nc",
     }
+    assert notes == []
+
+
+def test_a_name_that_we_do_not_have_is_left_out_and_told(tmp_path: Path) -> None:
+    notes: list[str] = []
+    assert parse_env_flags(["A=1", "NOPE", "A"], {}, notes.append) == {}
+    file = env_file(tmp_path, "X=1\nNOPE\nX\n")
+    assert read_env_file(file, {}, on_unset=notes.append) == {}
+    assert notes == [
+        "--env: NOPE is not set in your environment and is left out",
+        "--env: A is not set in your environment and is left out",
+        f"{file}:2: NOPE is not set in your environment and is left out",
+        f"{file}:3: X is not set in your environment and is left out",
+    ]
 
 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("NOPE", "--env: NOPE is not set in your environment"),
-        ("=x", "--env: not a variable's name: ''"),
+        ("=x", "--env: no name before the ="),
+        ("", "--env: an empty text"),
         ("1A=x", "--env: not a variable's name: '1A'"),
         ("A-B=x", "--env: not a variable's name: 'A-B'"),
         ("CNB_PLATFORM_API=0.3", "--env: CNB_PLATFORM_API cannot be set"),
@@ -41,7 +57,7 @@ def test_flags_with_values_and_values_of_ours() -> None:
 )
 def test_a_bad_flag_is_refused(entry: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_env_flags([entry], {})
+        parse_env_flags([entry], {}, lambda _: None)
     assert caught.value.message == message
 
 
@@ -64,7 +80,6 @@ def test_a_file_with_everything(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("A=1\n\n# c\nB-C=2\n", "build.env:4: not a variable's name: 'B-C'"),
-        ("A=1\nX\n", "build.env:2: X is not set in your environment"),
         ("A='open\n", 'build.env:1: not a variable: "A=\'open"'),
         ("\n\nCNB_X=1", "build.env:3: CNB_X cannot be set"),
     ],

@@ -252,7 +252,12 @@ def test_a_bad_flag_is_named(project: Path, flags: BuildFlags, message: str) -> 
         (
             "[service.a]\nbuild = true\n[service.b]\nbuild = true\n",
             BuildFlags(tags=("x",)),
-            "--tag names one image, but 2 services are built: a, b",
+            "--tag is for one image, but 2 services are built: a, b",
+        ),
+        (
+            "[service.a]\nbuild = true\n[service.b]\nbuild = true\n",
+            BuildFlags(outputs=("oci:x",)),
+            "--output is for one image, but 2 services are built: a, b",
         ),
         (
             "[service.web]\ncommand = 'x'\n",
