@@ -13,7 +13,7 @@ from lifecycle.builder_toml import BuilderToml, build_config_files, read_builder
 from lifecycle.buildpack import Buildpack, ModuleKind
 from lifecycle.embedded_builder import EmbeddedBase, embedded_builder
 from lifecycle.image_time import creation_time
-from lifecycle.module import SystemModules
+from lifecycle.module import OrderEntry, SystemModules
 from locald import __version__
 from locald.build.builder_sources import (
     INPUTS_ANNOTATION,
@@ -198,6 +198,10 @@ def _content(
         for module in sources.modules(source, kind, scratch=scratch)
     )
     system = document.system
+    parts = (system.pre.buildpacks, system.post.buildpacks)
+    pre, post = resolve_order(
+        (OrderEntry(tuple(member.ref() for member in part)) for part in parts), modules, buildpacks
+    )
     return BuilderContent(
         description=document.description,
         lifecycle=sources.lifecycle(document.lifecycle, scratch=scratch),
@@ -206,10 +210,7 @@ def _content(
         order_extensions=resolve_order(
             (group.entry() for group in document.order_extensions), modules, extensions
         ),
-        system=SystemModules(
-            pre=tuple(member.ref() for member in system.pre.buildpacks),
-            post=tuple(member.ref() for member in system.post.buildpacks),
-        ),
+        system=SystemModules(pre=pre.group, post=post.group),
         run_images=tuple(RunImageChoice(run.image, run.mirrors) for run in document.run_images),
         build_config=build_config_files(document.build.env),
         stack_id=document.stack.id,
