@@ -1,7 +1,7 @@
 """`locald build`."""
 
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import typer
 
@@ -20,15 +20,18 @@ from locald.cli.options import (
     registry,
     source,
 )
+from locald.cli.source_path import chosen_path, opened_source
 from locald.cli.state import State
 from locald.config.build_flags import BuildFlags
 from locald.config.request import BuildRequest
 from locald.config.resolve import read_requests
+from locald.config.user_config import read_user_config
 from oci.errors import Error
 
 
 def build_command(
-    path: source.PathArgument = Path(),
+    path: source.PathArgument = None,
+    path_option: source.PathOption = None,
     descriptor: source.Descriptor = None,
     ignore_file: source.IgnoreFile = None,
     service: source.Service = None,
@@ -103,7 +106,7 @@ def build_command(
     ):
         state.console.note(note)
     flags = BuildFlags(
-        path=path,
+        path=chosen_path(path, path_option),
         descriptor=descriptor,
         ignore_files=tuple(ignore_file or ()),
         service=service,
@@ -151,16 +154,28 @@ def build_command(
         cert_dir=cert_dir,
         insecure_registries=tuple(insecure_registry or ()),
     )
-    requests = read_requests(flags, state.paths)
-    if len(requests) == 1:
-        _finish(requests[0], _build(requests[0], state, state.console), state.console)
-    else:
-        _build_services(requests, state, jobs=jobs or 1)
+    with opened_source(flags.path, state) as opened:
+        requests = read_requests(
+            replace(flags, path=opened.folder), state.paths, archive=opened.archive
+        )
+        if show_context:
+            _tell_context(requests, state.console, progress)
+        elif len(requests) == 1:
+            _finish(requests[0], _build(requests[0], state, state.console), state.console)
+        else:
+            default = read_user_config(state.paths.user_config).jobs or 1
+            _build_services(requests, state, jobs=jobs or default)
 
 
 def register(app: typer.Typer) -> None:
     """Add `locald build`."""
     app.command("build")(build_command)
+
+
+def _tell_context(requests: tuple[BuildRequest, ...], console: Console, progress: Progress) -> None:
+    from locald.cli.tell_context import tell_context
+
+    tell_context(requests, console, as_json=progress is Progress.JSON)
 
 
 def _build(request: BuildRequest, state: State, console: Console) -> BuildResult:
