@@ -7,6 +7,7 @@ stay as they are.
 
 import os
 import stat
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,6 +26,8 @@ def put_right(
     run_image_digest: Digest,
     mirrors: tuple[str, ...] = (),
     top_layer: str = "",
+    labels: Mapping[str, str] | None = None,
+    inherited: Mapping[str, str] | None = None,
 ) -> LayoutImage:
     """Make the exported image standard; returns it as it is afterwards.
 
@@ -32,14 +35,16 @@ def put_right(
         them by a name that is ours alone.
     top_layer: the run image's last layer, when it is not the one that the exporter took for it:
         layers of extensions belong to the application's image, not to its base.
+    labels: of the application, where no buildpack has set another. inherited: the run image's
+        labels, which say what the run image is.
     """
     _check_blobs(layout)
 
     def edit_config(config: dict[str, Any]) -> None:
-        labels = config.get("config", {}).get("Labels") or {}
-        if LIFECYCLE_METADATA not in labels:
+        found = config.get("config", {}).get("Labels") or {}
+        if LIFECYCLE_METADATA not in found:
             raise ImageError(f"the exported image has no label {LIFECYCLE_METADATA}")
-        metadata = _decode(labels[LIFECYCLE_METADATA])
+        metadata = _decode(found[LIFECYCLE_METADATA])
         described = {
             "image": str(run_image),
             "reference": str(run_image.with_digest(run_image_digest)),
@@ -58,7 +63,10 @@ def put_right(
                 for name in ("image", "mirrors")
                 if name in metadata["runImage"]
             }
-        labels[LIFECYCLE_METADATA] = msgspec.json.encode(metadata).decode()
+        found[LIFECYCLE_METADATA] = msgspec.json.encode(metadata).decode()
+        for name, text in (labels or {}).items():
+            if name not in found or found[name] == (inherited or {}).get(name):
+                found[name] = text
 
     return layout.rewrite(edit_config)
 

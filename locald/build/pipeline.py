@@ -45,7 +45,7 @@ from locald.build.observer import BuildObserver
 from locald.build.phases import AFTER_DETECTION, TO_DETECTION, run_phases
 from locald.build.previous import PreviousImage, acquire_previous
 from locald.build.report import BuildResult
-from locald.build.source_metadata import source_metadata
+from locald.build.source_metadata import image_labels, source_metadata
 from locald.build.workshop import make_workspace
 from locald.config.request import BuildRequest
 from locald.paths import Paths
@@ -310,7 +310,9 @@ def _write_documents(
         write_order_toml(workspace.layers / "order.toml", added.order, added.order_extensions)
     if not request.modules.system:
         (workspace.layers / "system.toml").touch()
-    source: SourceMetadata = source_metadata(request.app_dir, request.metadata, tools.runner)
+    source: SourceMetadata = source_metadata(
+        None if request.archived else request.app_dir, request.metadata, tools.runner
+    )
     write_project_metadata(workspace.layers / "project-metadata.toml", source)
 
 
@@ -357,6 +359,8 @@ def _keep(
         run_image_digest=acquired.run_image.source_digest,
         mirrors=mirrors,
         top_layer=acquired.top_layer,
+        labels=image_labels(request.metadata),
+        inherited=acquired.run_image.config.labels,
     )
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
     return tools.store.commit(layout, request.local_names, request.platform), new_layers

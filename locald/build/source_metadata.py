@@ -1,40 +1,76 @@
-"""Where the source came from: its git commit, for the image's project metadata label."""
+"""Where the source came from: its git commit, and what project.toml says of the project, for the
+label `io.buildpacks.project.metadata`."""
 
+import datetime
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from lifecycle.documents import SourceMetadata
+from locald.build.git_commit import git, read_commit
 from locald.config.project_toml import ProjectMetadata
-from oci.errors import Error
-from oci.process import Command, CommandRunner
+from oci.process import CommandRunner
 
-# A repository's own configuration must not start programs when we merely look at it.
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-_TIMEOUT_SECONDS = 10.0
+_TOML_TIMES = (datetime.datetime, datetime.date, datetime.time)
 
 
 def source_metadata(
-    app_dir: Path, project: ProjectMetadata, runner: CommandRunner
+    app_dir: Path | None, project: ProjectMetadata, runner: CommandRunner
 ) -> SourceMetadata:
-    """The git commit where there is one, else what project.toml says of the project."""
-    commit = _git(runner, app_dir, "rev-parse", "HEAD")
-    if commit:
-        version = {"commit": commit}
+    """The commit where there is one, else the version that the project declares.
+
+    app_dir: None for a source that came as an archive, in whose place git knows others' commits.
+    The keys are pack's (`refs`, `url`, `declared`) and kpack's (`repository`); all that
+    project.toml says is below `project`, since the format has no other place for it.
+    """
+    declared = {"declared": project.version} if project.version else {}
+    described = _described(project)
+    everything = {"project": described} if described else {}
+    commit = read_commit(app_dir, runner) if app_dir is not None else None
+    if app_dir is not None and commit is not None:
         # Not `--dirty`: git would read the files through filters, which are programs that the
         # repository's configuration names.
-        describe = _git(runner, app_dir, "describe", "--tags", "--always")
-        if describe:
-            version["describe"] = describe
-        url = strip_credentials(_git(runner, app_dir, "config", "--get", "remote.origin.url"))
-        refs = {"repository": url} if url else {}
-        return SourceMetadata(type="git", version=version, metadata=refs)
-    if project.version or project.source_url:
+        describe = git(runner, app_dir, "describe", "--tags", "--always")
+        url = strip_credentials(git(runner, app_dir, "config", "--get", "remote.origin.url"))
+        return SourceMetadata(
+            type="git",
+            version={
+                "commit": commit.id, **({"describe": describe} if describe else {}), **declared,
+            },
+            metadata={
+                **({"repository": url, "url": url} if url else {}),
+                **({"refs": list(commit.refs)} if commit.refs else {}),
+                **everything,
+            },
+        )  # fmt: skip
+    url = described.get("source-url", "")
+    if declared or everything:
         return SourceMetadata(
             type="project",
-            version={"declared": project.version} if project.version else {},
-            metadata={"url": strip_credentials(project.source_url)} if project.source_url else {},
+            version=declared,
+            metadata={**({"url": url} if url else {}), **everything},
         )
     return SourceMetadata()
+
+
+def image_labels(project: ProjectMetadata) -> Mapping[str, str]:
+    """What project.toml says, as the labels that registries and other tools look for.
+
+    Source: OCI image-spec 1.1, "Pre-Defined Annotation Keys".
+    """
+    licenses = [f"({one.type})" if " " in one.type else one.type for one in project.licenses]
+    found = {
+        "title": project.name,
+        "version": project.version,
+        "authors": ", ".join(project.authors),
+        "licenses": " AND ".join(licenses) if all(licenses) else "",
+        "documentation": strip_credentials(project.documentation_url),
+        "source": strip_credentials(project.source_url),
+    }
+    return {f"org.opencontainers.image.{name}": text for name, text in found.items() if text}
 
 
 def strip_credentials(url: str) -> str:
@@ -42,13 +78,17 @@ def strip_credentials(url: str) -> str:
     return re.sub(r"//[^/?#]*@", "//", url)
 
 
-def _git(runner: CommandRunner, app_dir: Path, *arguments: str) -> str:
-    """What git prints, or "" where it has no answer: no repository, no commit, no git at all."""
-    command = Command(
-        argv=(*_GIT, "-C", str(app_dir), *arguments), timeout_seconds=_TIMEOUT_SECONDS
-    )
-    try:
-        result = runner.run(command, check=False)
-    except Error:
-        return ""
-    return result.text.strip() if result.exit_code == 0 else ""
+def _described(project: ProjectMetadata) -> dict[str, Any]:
+    fields = {
+        name: value
+        for name, value in msgspec.to_builtins(project, builtin_types=_TOML_TIMES).items()
+        if value and name != "schema-version"
+    }
+    for name in ("source-url", "documentation-url"):
+        if name in fields:
+            fields[name] = strip_credentials(fields[name])
+    if "licenses" in fields:
+        fields["licenses"] = [
+            {name: text for name, text in one.items() if text} for one in fields["licenses"]
+        ]
+    return fields

@@ -8,7 +8,23 @@ import typer
 _PANEL = "Source"
 
 PathArgument: TypeAlias = Annotated[
-    Path, typer.Argument(help="The project's folder.", show_default="the current folder")
+    Path | None,
+    typer.Argument(
+        metavar="[PATH]",
+        help="The project's folder, or a zip or tar archive of it.",
+        show_default="the current folder",
+    ),
+]
+
+PathOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--path",
+        "-p",
+        help="The same as PATH, as pack has it.",
+        metavar="PATH",
+        rich_help_panel=_PANEL,
+    ),
 ]
 
 Descriptor: TypeAlias = Annotated[
@@ -16,7 +32,7 @@ Descriptor: TypeAlias = Annotated[
     typer.Option(
         "--descriptor",
         "-d",
-        help="The project descriptor.",
+        help="The project descriptor; paths in it start in its folder.",
         metavar="FILE",
         show_default="project.toml in the folder",
         rich_help_panel=_PANEL,

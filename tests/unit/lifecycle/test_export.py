@@ -141,3 +141,26 @@ def test_an_uncompressed_layer_keeps_its_type(tmp_path: Path) -> None:
         labels={LIFECYCLE_METADATA: json.dumps(METADATA)},
     )
     assert [layer.media_type for layer in right(layout).manifest.layers] == [OCI_LAYER_TAR]
+
+
+def test_the_applications_labels_do_not_replace_those_of_buildpacks(tmp_path: Path) -> None:
+    base = {"title": "Base system", "version": "24.04"}
+    layout = make_image(
+        tmp_path / "exported",
+        layers=[tar_layer({"app": "1"})],
+        labels={LIFECYCLE_METADATA: "{}", **base, "licenses": "set by a buildpack"},
+    )
+    image = put_right(
+        layout,
+        run_image=RUN,
+        run_image_digest=RUN_DIGEST,
+        labels={"title": "The Shop", "licenses": "MIT", "source": "https://example.com"},
+        inherited=base,
+    )
+    assert dict(image.config.labels) == {
+        LIFECYCLE_METADATA: image.config.labels[LIFECYCLE_METADATA],
+        "title": "The Shop",
+        "version": "24.04",
+        "licenses": "set by a buildpack",
+        "source": "https://example.com",
+    }

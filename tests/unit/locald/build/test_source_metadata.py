@@ -1,11 +1,13 @@
 """Where the source came from, by a real git that trusts nothing."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from locald.build.source_metadata import source_metadata, strip_credentials
-from locald.config.project_toml import ProjectMetadata
+from locald.build.git_commit import read_commit
+from locald.build.source_metadata import image_labels, source_metadata, strip_credentials
+from locald.config.project_toml import License, ProjectMetadata
 from oci.process import Command, CommandRunner
 from tests.support.fake_tools import FakeTools
 
@@ -42,7 +44,11 @@ def test_a_commit_its_description_and_its_origin(repository: Path) -> None:
     metadata = source_metadata(repository, ProjectMetadata(), RUNNER)
     assert metadata.type == "git"
     assert metadata.version == {"commit": git(repository, "rev-parse", "HEAD"), "describe": "v1.0"}
-    assert metadata.metadata == {"repository": "https://example.com/team/app.git"}
+    assert metadata.metadata == {
+        "repository": "https://example.com/team/app.git",
+        "url": "https://example.com/team/app.git",
+        "refs": ["main", "v1.0"],
+    }
 
 
 def test_a_repository_without_an_origin_or_a_tag(repository: Path) -> None:
@@ -50,7 +56,70 @@ def test_a_repository_without_an_origin_or_a_tag(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     assert metadata.version is not None
     assert commit.startswith(metadata.version["describe"])
-    assert metadata.metadata == {}
+    assert metadata.metadata == {"refs": ["main"]}
+
+
+def test_a_detached_head_has_no_branch(repository: Path) -> None:
+    git(repository, "branch", "other")
+    git(repository, "tag", "-a", "-m", "one", "v1")
+    git(repository, "checkout", "-q", "--detach")
+    found = read_commit(repository, RUNNER)
+    assert found is not None
+    assert found.refs == ("v1",)
+
+
+def test_the_time_of_a_commit(repository: Path) -> None:
+    found = read_commit(repository, RUNNER)
+    assert found is not None
+    assert str(found.seconds) == git(repository, "show", "-s", "--format=%ct", "HEAD")
+    assert read_commit(repository.parent, RUNNER) is None
+
+
+SHOP = ProjectMetadata(
+    schema_version="0.2",
+    id="com.example.shop",
+    name="The Shop",
+    version="1.2",
+    authors=("Ada <ada@example.com>", "Bob"),
+    documentation_url="https://example.com/docs",
+    source_url="https://u:p@example.com/app",
+    licenses=(License(type="MIT"), License(type="Apache-2.0 OR MIT", uri="https://example.com/l")),
+    metadata={"since": date(2020, 1, 2), "assets": [{"size": 3}]},
+)
+
+
+def test_all_that_the_project_says(repository: Path) -> None:
+    metadata = source_metadata(repository, SHOP, RUNNER)
+    assert metadata.version is not None
+    assert metadata.version["declared"] == "1.2"
+    assert metadata.metadata is not None
+    assert metadata.metadata["project"] == {
+        "id": "com.example.shop",
+        "name": "The Shop",
+        "version": "1.2",
+        "authors": ("Ada <ada@example.com>", "Bob"),
+        "documentation-url": "https://example.com/docs",
+        "source-url": "https://example.com/app",
+        "licenses": [
+            {"type": "MIT"},
+            {"type": "Apache-2.0 OR MIT", "uri": "https://example.com/l"},
+        ],
+        "metadata": {"since": date(2020, 1, 2), "assets": [{"size": 3}]},
+    }
+
+
+def test_labels_of_the_project() -> None:
+    assert image_labels(SHOP) == {
+        "org.opencontainers.image.title": "The Shop",
+        "org.opencontainers.image.version": "1.2",
+        "org.opencontainers.image.authors": "Ada <ada@example.com>, Bob",
+        "org.opencontainers.image.licenses": "MIT AND (Apache-2.0 OR MIT)",
+        "org.opencontainers.image.documentation": "https://example.com/docs",
+        "org.opencontainers.image.source": "https://example.com/app",
+    }
+    assert image_labels(ProjectMetadata()) == {}
+    # Only half an expression would say something else.
+    assert image_labels(ProjectMetadata(licenses=(License(type="MIT"), License(uri="x")))) == {}
 
 
 def test_a_folder_within_a_repository_belongs_to_it(repository: Path) -> None:
@@ -59,12 +128,19 @@ def test_a_folder_within_a_repository_belongs_to_it(repository: Path) -> None:
     assert metadata.type == "git"
 
 
+def test_nobody_asks_git_about_what_came_as_an_archive(repository: Path) -> None:
+    assert source_metadata(None, ProjectMetadata(), RUNNER).type == ""
+
+
 def test_without_a_commit_the_project_file_speaks(tmp_path: Path) -> None:
     project = ProjectMetadata(version="1.2", source_url="https://u:p@example.com/app")
     metadata = source_metadata(tmp_path, project, RUNNER)
     assert metadata.type == "project"
     assert metadata.version == {"declared": "1.2"}
-    assert metadata.metadata == {"url": "https://example.com/app"}
+    assert metadata.metadata == {
+        "url": "https://example.com/app",
+        "project": {"version": "1.2", "source-url": "https://example.com/app"},
+    }
 
 
 def test_nothing_known_is_nothing_told(tmp_path: Path) -> None:
@@ -90,12 +166,13 @@ def test_a_hostile_repository_runs_no_program(repository: Path, tmp_path: Path) 
         "core.fsmonitor", "core.sshCommand", "core.pager", "core.editor", "core.askPass",
         "filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.external",
         "diff.evil.textconv", "diff.evil.command", "gpg.program", "credential.helper",
-        "alias.describe", "alias.rev-parse", "uploadpack.packObjectsHook",
+        "alias.describe", "alias.rev-list", "uploadpack.packObjectsHook",
     ):  # fmt: skip
         value = f"!{trap}" if key.startswith("alias.") else str(trap)
         git(repository, "config", key, value)
     git(repository, "config", "core.hooksPath", str(tmp_path / "hooks"))
     (tmp_path / "hooks").mkdir()
+    git(repository, "config", "log.showSignature", "true")
     for hook in ("post-index-change", "reference-transaction", "fsmonitor-watchman"):
         (tmp_path / "hooks" / hook).symlink_to(trap)
     (repository / ".gitattributes").write_text("* filter=evil diff=evil\n")
