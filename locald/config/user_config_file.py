@@ -12,6 +12,7 @@ from locald.config.build_flags import BuildFlags
 from locald.config.errors import ConfigError, key_path, reason, shown
 from locald.config.project_files import ProjectFiles
 from locald.config.resolve import resolve
+from locald.config.secret import parse_secret_source
 from locald.config.text_file import read_text
 from locald.config.toml_file import convert, parse_toml
 from locald.config.user_config import UserConfig
@@ -23,6 +24,7 @@ from locald.config.user_setting import (
 )
 from locald.paths import Paths
 from oci.errors import StorageError
+from oci.location import ImageLocation, is_location
 from oci.locks import exclusive
 
 _LOCK = ".config.toml.lock"
@@ -43,7 +45,8 @@ def set_value(
     values: several for a key that takes a list.
     """
     setting = UserSetting.parse(key)
-    value = setting.value(values)
+    # In the file relative paths start at its own folder, which nobody means here.
+    value = setting.value(tuple(_from_here(setting.name, text) for text in values))
     path = paths.user_config
     with _locked(paths, tell):
         text = _text(path)
@@ -89,6 +92,15 @@ def setting_lines(tables: Mapping[str, object], *, at: str = "") -> Iterator[tup
 def _check(text: str, path: Path) -> None:
     """What `locald build` would say about the file, in a project that says nothing."""
     config = convert(parse_toml(text, path), UserConfig, file=path)
+    for identity, source in config.secrets.items():
+        parse_secret_source(
+            identity,
+            source,
+            where=f"{shown(path)}: {key_path('secrets', identity)}",
+            relative_to=path.parent,
+            # Whether a variable is set matters when a build asks for it.
+            environ={source.removeprefix("env="): "set"},
+        )
     resolve(
         BuildFlags(path=path.parent),
         files=ProjectFiles(folder=path.parent),
@@ -96,6 +108,19 @@ def _check(text: str, path: Path) -> None:
         user_file=path,
         environ=os.environ,
     )
+
+
+def _from_here(name: str, text: str) -> str:
+    """A value whose relative path, if it holds one, is made absolute."""
+    match name:
+        case "default-builder" if is_location(text):
+            return str(ImageLocation.parse(text, relative_to=Path.cwd()))
+        case "volumes" if not text.startswith(("/", "~")):
+            return str(Path.cwd() / text)
+        case "secrets" if text.startswith("src=") and not text.startswith(("src=/", "src=~")):
+            return f"src={Path.cwd() / text.removeprefix('src=')}"
+        case _:
+            return text
 
 
 @contextmanager

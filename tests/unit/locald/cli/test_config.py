@@ -2,6 +2,7 @@
 
 import json
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_where_the_file_is(file: Path, capsys: pytest.CaptureFixture[str]) -> No
         (("default-builder", ""), "config.toml: default-builder: "),
         (("timeout", "soon"), "config.toml: timeout: "),
         (("volumes", "relative:/x"), "config.toml: volumes"),
+        (("registry-mirrors.docker.io", "no host"), "config.toml: registry-mirrors.docker.io: "),
+        (("registry-mirrors.a/b", "host.example"), "config.toml: registry-mirrors.a/b: "),
+        (("insecure-registries", "http://x"), "config.toml: insecure-registries: "),
+        (("run-image-mirrors.a/run", "No Image"), "config.toml: run-image-mirrors.a/run: "),
+        (("secrets.npm", "s3cr3t"), "config.toml: secrets.npm: a part of it is none of id=, src="),
+        (("secrets.a/b", "src=/x"), 'config.toml: secrets."a/b": not a secret\'s id'),
         (("nonsense", "1"), "'nonsense' is no key of config.toml"),
     ],
 )
@@ -88,6 +95,30 @@ def test_what_a_build_would_refuse_is_not_written(
     assert message in failure(capsys, "set", *arguments)
     assert file.read_text() == "jobs = 2 # cores\n"
     assert {path.name for path in file.parent.iterdir()} <= {file.name, ".config.toml.lock"}
+
+
+def test_paths_start_where_the_command_was_given(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "certs").mkdir()
+    for key, *values in (
+        ("default-builder", "oci:builder:1"),
+        ("volumes", "certs:/mnt/certs", f"{tmp_path}/certs:/mnt/b:rw"),
+        ("secrets.npm", "src=npmrc"),
+        ("secrets.home", "src=~/.npmrc"),
+        ("secrets.token", "env=TOKEN"),
+    ):
+        assert main(["config", "set", key, *values]) == 0
+    assert tomllib.loads(file.read_text()) == {
+        "default-builder": f"oci:{tmp_path}/builder:1",
+        "volumes": [f"{tmp_path}/certs:/mnt/certs", f"{tmp_path}/certs:/mnt/b:rw"],
+        "secrets": {
+            "npm": f"src={tmp_path}/npmrc",
+            "home": "src=~/.npmrc",
+            "token": "env=TOKEN",
+        },
+    }
 
 
 def test_a_file_with_another_mistake_is_not_touched_but_the_mistake_can_be_unset(
