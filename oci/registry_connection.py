@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 from urllib.parse import urljoin, urlsplit
@@ -174,7 +175,7 @@ class RegistryConnection:
             return self._own
         if self._others is None:
             # Its private CA says nothing about others, and neither does its being insecure.
-            self._others = _pool(ssl.create_default_context(), url, self._patience)
+            self._others = _pool(_any_host(), url, self._patience)
         return self._others
 
     def _speaks_tls(self, base: str, image: Reference) -> bool:
@@ -209,6 +210,13 @@ def _pool(context: ssl.SSLContext, url: str, patience: Patience) -> urllib3.Pool
     return urllib3.PoolManager(**options)  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=1)
+def _any_host() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+# 20 ms for each: the host's own authorities are read.
+@lru_cache(maxsize=16)
 def _tls(registry: str, cert_dir: Path | None, *, insecure: bool) -> ssl.SSLContext:
     """Source: containers-certs.d(5)."""
     context = ssl.create_default_context()

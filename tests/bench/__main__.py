@@ -23,6 +23,7 @@ from tests.bench.figures import (
 )
 from tests.bench.locald_build import BUILDER, BuildRun, build, locald
 from tests.bench.place import Place
+from tests.bench.publishing import fresh_store, published_rebuild
 from tests.bench.sample import Sample, sample_names
 from tests.bench.scenarios import (
     LARGE_RUN_IMAGE,
@@ -71,7 +72,14 @@ def _run(place: Place, options: argparse.Namespace) -> None:
         for name, kinds in builds.items()
     }
     if not options.skip_scenarios:
-        for scenario in (_larger_run_image, _excluded_folder, _excluded_files):
+        scenarios = (
+            _larger_run_image,
+            _excluded_folder,
+            _excluded_files,
+            _published_rebuild,
+            _fresh_store,
+        )
+        for scenario in scenarios:
             figure, runs = scenario(place, options.runs)
             figures.append(figure)
             document.setdefault("scenarios", {})[figure.name] = runs
@@ -212,6 +220,16 @@ def _excluded_files(place: Place, runs: int) -> tuple[Figure, dict[str, Any]]:
     ratio, seconds = _side_by_side(runs, lambda: _warm(place, plain), lambda: _warm(place, full))
     name = "warm, 1 GB in 1,024 files excluded by a pattern"
     return Figure(name=name, value=ratio, unit="x", limit=1.05), seconds
+
+
+def _published_rebuild(place: Place, runs: int) -> tuple[Figure, dict[str, Any]]:
+    _tell("a changed line, into podman's storage and into a registry")
+    return published_rebuild(place, runs, _side_by_side)
+
+
+def _fresh_store(place: Place, _: int) -> tuple[Figure, dict[str, Any]]:
+    _tell("an empty store, into a registry")
+    return fresh_store(place)
 
 
 def _side_by_side(
