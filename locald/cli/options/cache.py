@@ -10,7 +10,8 @@ Cache: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--cache",
-        help="Folder of this build's cache.",
+        help="Folder for this build's cache; pack's `type=build;format=bind;source=DIR` is the "
+        "same.",
         metavar="DIR",
         show_default="one for each project",
         rich_help_panel=_PANEL,
@@ -22,7 +23,7 @@ CacheImage: TypeAlias = Annotated[
     typer.Option(
         "--cache-image",
         help="Image that carries the cache from machine to machine: fetched before, pushed "
-        "after the build.",
+        "after the build; in a registry, oci:DIR or oci-archive:FILE.",
         metavar="IMAGE",
         rich_help_panel=_PANEL,
     ),
@@ -32,8 +33,9 @@ CacheFrom: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--cache-from",
-        help="Folder or image with a cache to start from when there is none yet; repeatable.",
-        metavar="DIR|IMAGE",
+        help="Folder, file of `locald cache export` or image with a cache to start from when "
+        "there is none yet; the first that is there; repeatable.",
+        metavar="DIR|FILE|IMAGE",
         rich_help_panel=_PANEL,
     ),
 ]

@@ -200,6 +200,7 @@ def test_a_project_may_name_a_folder_of_its_own(project: Path) -> None:
         ("link", "is outside the project"),
         ("link/deeper", "is outside the project"),
         (".", "is the project's folder itself"),
+        (".git/x", "cannot let a build write there"),
         ("file", "is not a folder"),
         ("a\\u0000b", "names no folder"),
     ],
