@@ -1,8 +1,10 @@
 """Runs phases of the lifecycle, one after another, and tells of each."""
 
-from lifecycle.execution import Execution, PhaseOutcome
+from lifecycle.errors import PhaseError
+from lifecycle.execution import Execution
 from lifecycle.phase import Phase
 from lifecycle.runtime.spec import Sandbox
+from locald.build.ledger import Ledger
 from locald.build.observer import BuildObserver
 
 # Between the two, image extensions may change what the others run in and build on.
@@ -11,15 +13,23 @@ AFTER_DETECTION = (Phase.RESTORE, Phase.BUILD, Phase.EXPORT)
 
 
 def run_phases(
-    phases: tuple[Phase, ...], execution: Execution, sandbox: Sandbox, observer: BuildObserver
-) -> tuple[PhaseOutcome, ...]:
+    phases: tuple[Phase, ...],
+    execution: Execution,
+    sandbox: Sandbox,
+    observer: BuildObserver,
+    ledger: Ledger,
+) -> None:
     """Run them in this order. Raises the first failure."""
-    outcomes = []
     for phase in phases:
+        ledger.phase_started(phase, execution.spec(phase))
         observer.phase_started(phase)
-        outcome = execution.run(phase, sandbox, observer.phase_line)
+        try:
+            outcome = execution.run(phase, sandbox, observer.phase_line)
+        except PhaseError as error:
+            ledger.explain(error.detection, layers=None)
+            raise
+        ledger.phase_finished(outcome)
+        ledger.explain(outcome.detection, layers=execution.workspace.layers)
         observer.phase_finished(outcome)
         for note in outcome.notes:
             observer.note(note)
-        outcomes.append(outcome)
-    return tuple(outcomes)

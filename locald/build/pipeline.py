@@ -7,14 +7,13 @@ keep      the exported image, put right, into the store in one atomic step
 deliver   copies to where the user wants them
 """
 
+import functools
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lifecycle.app_image import BASE_OWNER, app_layers
-from lifecycle.builder import BuilderImage
 from lifecycle.disk_watch import DiskWatch
 from lifecycle.documents import (
     SourceMetadata,
@@ -26,37 +25,29 @@ from lifecycle.documents import (
 from lifecycle.execution import Execution
 from lifecycle.export import put_right
 from lifecycle.inputs import RUN_IMAGE, LifecycleInputs
-from lifecycle.labels import LIFECYCLE_METADATA
 from lifecycle.layout_dir import exported_layout, place_previous_image, place_run_image
 from lifecycle.phase import Phase
-from lifecycle.platform_api import PlatformApi, negotiate
-from lifecycle.run_image import run_toml_images, with_mirrors
-from lifecycle.runtime.select import Selection, select_runtime
+from lifecycle.run_image import run_toml_images
 from lifecycle.workspace import Workspace
-from locald.build.acquire import acquire_builder, acquire_run_image
-from locald.build.added_modules import AddedModules, add_modules
+from locald.build.acquired import Acquired, acquire_all
+from locald.build.artifacts import Artifacts
 from locald.build.background import Background, complete_beside
 from locald.build.caching import open_cache
-from locald.build.clock import Clock
+from locald.build.comparison import Comparison, Ingredients
 from locald.build.deliver import Delivery, deliver, destinations, wants_base
-from locald.build.lifecycle_override import override_lifecycle
-from locald.build.module_sources import ModuleSources
+from locald.build.detect_only import for_detection
+from locald.build.ledger import Inputs, Ledger
 from locald.build.observer import BuildObserver
 from locald.build.phases import AFTER_DETECTION, TO_DETECTION, run_phases
-from locald.build.previous import PreviousImage, acquire_previous
-from locald.build.report import BuildResult
 from locald.build.source_metadata import image_labels, source_metadata
+from locald.build.tools import Tools
 from locald.build.workshop import make_workspace
 from locald.config.request import BuildRequest
-from locald.paths import Paths
 from oci.digest import Digest
-from oci.errors import ImageError
 from oci.location import ImageLocation
-from oci.process import CommandRunner
 from oci.reference import LOCALHOST, Reference
 from oci.scratch import scratch_folder
-from oci.skopeo import Skopeo
-from oci.store import ImageStore, StoredImage
+from oci.store import StoredImage
 
 if TYPE_CHECKING:
     from locald.build.extend import Extended
@@ -66,47 +57,21 @@ _PROXY_VARIABLES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What every build of this process shares."""
+def build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger: Ledger) -> None:
+    """Build one image, or only detect what would build it; the ledger tells how it went.
 
-    runner: CommandRunner
-    skopeo: Skopeo
-    store: ImageStore
-    paths: Paths
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Acquired:
-    """What must be on this host before a phase can run.
-
-    builder_image: as it is with this build's lifecycle. lifecycle: the folder of another one.
-    top_layer: the run image's last, when layers of extensions follow it; see `Extended`.
+    Raises `oci.errors.Error`; nothing half-made stays visible.
     """
-
-    selection: Selection
-    builder: StoredImage
-    builder_image: BuilderImage
-    api: PlatformApi
-    run_image: StoredImage
-    run_image_name: Reference
-    rootfs: Path
-    previous: PreviousImage | None
-    added: AddedModules
-    lifecycle: Path | None
-    top_layer: str = ""
-
-
-def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> BuildResult:
-    """Build one image. Raises `oci.errors.Error`; nothing half-made stays visible."""
-    clock = Clock()
+    clock = ledger.clock
     targets = destinations(request.outputs, request.names)
     with ExitStack() as stack:
+        if request.detect_only:
+            request = stack.enter_context(for_detection(request, tools))
         with clock.step("acquire"):
-            acquired = _acquire(request, targets, tools, observer)
+            acquired = acquire_all(request, targets, tools, observer)
         # An extension may choose another run image; then its layers are the ones to fetch.
         extensible = bool(acquired.added.order_extensions)
-        wanted = wants_base(targets, sparse=request.sparse)
+        wanted = not request.detect_only and wants_base(targets, sparse=request.sparse)
         base = complete_beside(
             tools.store, acquired.run_image, request.platform, needed=wanted and not extensible
         )
@@ -135,6 +100,35 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
                 lifecycle=acquired.lifecycle,
                 observer=observer,
             )
+        ingredients = Ingredients(
+            request=request,
+            builder=acquired.builder,
+            run_image=(str(acquired.run_image_name), acquired.run_image),
+            workspace=workspace,
+            revision=functools.cache(
+                lambda: source_metadata(
+                    None if request.archived else request.app_dir, request.metadata, tools.runner
+                )
+            ),
+            cache=cache.root,
+        )
+        ledger.inputs = _ledger_inputs(acquired, ingredients)
+        with clock.step("compare"):
+            # What a Dockerfile of an extension brings from elsewhere, nobody can tell.
+            comparison = Comparison(ingredients, tools.store, observer, able=not extensible)
+        ledger.source = comparison.source
+        if comparison.image is not None:
+            with clock.step("deliver"):
+                base.join()
+                ledger.unchanged(comparison, targets)
+                missing = tuple(t for t in targets if not comparison.is_there(t))
+                delivery = _delivery(request, acquired, comparison.image, missing)
+                ledger.published = deliver(
+                    delivery, store=tools.store, skopeo=tools.skopeo, observer=observer
+                )
+            comparison.delivered(targets)
+            comparison.artifacts().write(request.artifacts)
+            return
         execution = Execution(
             name=f"locald-{root.name}",
             rootfs=acquired.rootfs,
@@ -148,11 +142,14 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
         with clock.step("sandbox"):
             sandbox = workshop.enter_context(acquired.selection.runtime.open(workspace.sandbox))
         # Containers are made ready while other things go on; each starts in its turn.
-        for phase in TO_DETECTION if extensible else Phase:
+        for phase in TO_DETECTION if extensible or request.detect_only else Phase:
             sandbox.prepare(execution.spec(phase))
         with clock.step("prepare"):
-            _write_documents(request, tools, acquired, workspace)
-        outcomes = run_phases(TO_DETECTION, execution, sandbox, observer)
+            _write_documents(request, ingredients.revision(), acquired, workspace)
+        run_phases(TO_DETECTION, execution, sandbox, observer, ledger)
+        ledger.detected(read_group(workspace.layers))
+        if request.detect_only:
+            return
         if extensible:
             with clock.step("extend"):
                 extended = _extend(request, targets, tools, acquired, execution, observer)
@@ -162,14 +159,18 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
                 run_image_name=extended.run_image_name,
                 top_layer=extended.top_layer,
             )
+            ledger.inputs = _ledger_inputs(acquired, ingredients)
             base = complete_beside(tools.store, acquired.run_image, request.platform, needed=wanted)
             execution = replace(execution, build_root=extended.build_root)
             for phase in AFTER_DETECTION:
                 sandbox.prepare(execution.spec(phase))
-        outcomes += run_phases(AFTER_DETECTION, execution, sandbox, observer)
+        run_phases(AFTER_DETECTION, execution, sandbox, observer, ledger)
         with clock.step("keep"):
             image, new_layers = _keep(request, tools, acquired, workspace)
-        buildpacks = tuple(f"{b.id}@{b.version}" for b in read_group(workspace.layers).group)
+            if request.artifacts.from_build or comparison.wanted:
+                left = Artifacts.of_build(workspace.layers, image, request.names)
+                left.write(request.artifacts)
+                comparison.remember(image, ledger.buildpacks, left)
         # The store has the image: containers and folders go while it is delivered.
         clearing = Background(workshop.close, needed=True)
         stack.callback(clearing.wait)
@@ -181,103 +182,30 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver) -> Build
                 skopeo=tools.skopeo,
                 observer=observer,
             )
+        comparison.delivered(targets)
+        ledger.built(image, new_layers, tuple(map(str, targets)), published)
         with clock.step("cache"):
             opened.send()
         with clock.step("clear"):
             clearing.join()
-    return BuildResult(
-        names=request.names,
-        image=image,
+
+
+def _ledger_inputs(acquired: Acquired, ingredients: Ingredients) -> Inputs:
+    report = ingredients.request.artifacts.report is not None
+    return Inputs(
         builder=acquired.builder,
+        lifecycle_version=acquired.builder_image.lifecycle_version,
         run_image=acquired.run_image,
-        run_image_name=acquired.run_image_name,
-        platform_api=str(acquired.api),
+        run_image_name=str(acquired.run_image_name),
+        previous=acquired.previous.stored if acquired.previous is not None else None,
+        platform_api=acquired.api,
         runtime=str(acquired.selection.runtime.name),
-        buildpacks=buildpacks,
-        phases=outcomes,
-        seconds=clock.total(),
-        step_seconds=clock.seconds,
-        outputs=tuple(map(str, targets)),
-        published=published,
-        new_layers=new_layers,
+        cache=ingredients.cache.name,
+        modules=ingredients.module_digests() if report else {},
     )
 
 
-def _acquire(
-    request: BuildRequest,
-    targets: tuple[ImageLocation, ...],
-    tools: Tools,
-    observer: BuildObserver,
-) -> _Acquired:
-    _refuse_taken_names(request, tools.store)
-    selection = select_runtime(request.runtime, tools.runner)
-    observer.detail(f"runtime {selection.runtime.name}: {selection.reason}")
-    builder = acquire_builder(
-        tools.store, request.builder, request.platform, request.pull_policy, observer
-    )
-    origin = str(builder.reference or request.builder)
-    sources = ModuleSources(
-        store=tools.store,
-        paths=tools.paths,
-        platform=request.platform,
-        policy=request.pull_policy,
-        observer=observer,
-        ca_cert=request.ca_cert,
-    )
-    lifecycle = override_lifecycle(
-        request.modules.lifecycle,
-        BuilderImage.from_config(builder.config, origin=origin),
-        sources,
-    )
-    builder_image = lifecycle.builder
-    builder_image = with_mirrors(builder_image, request.run_image_mirrors)
-    api = negotiate(builder_image.platform_apis, origin=lifecycle.origin or origin)
-    observer.detail(
-        f"builder {origin} ({builder.digest}), lifecycle {builder_image.lifecycle_version}, "
-        f"Platform API {api}"
-    )
-    name, run_image = acquire_run_image(
-        tools.store,
-        builder_image,
-        request.run_image,
-        request.platform,
-        request.pull_policy,
-        observer,
-        registries=[t.reference.registry for t in targets if t.reference is not None],
-        preferred=[name for names in request.run_image_mirrors.values() for name in names],
-    )
-    observer.detail(f"run image {name} ({run_image.digest})")
-    added = add_modules(request.modules, builder_image, sources, labels=builder.config.labels)
-    id_map = selection.runtime.id_map(builder_image.uid, builder_image.gid)
-    previous = acquire_previous(request, targets, tools, observer)
-    return _Acquired(
-        selection=selection,
-        builder=builder,
-        builder_image=builder_image,
-        api=api,
-        run_image=run_image,
-        run_image_name=name,
-        rootfs=tools.store.unpack(builder, id_map, tell=observer.step),
-        previous=previous,
-        added=added,
-        lifecycle=lifecycle.folder,
-    )
-
-
-def _refuse_taken_names(request: BuildRequest, store: ImageStore) -> None:
-    """What was fetched or made under a name is what others mean by it: a builder, a run image."""
-    for name in request.local_names:
-        found = store.find(name, request.platform)
-        if found is None or (found.source is None and LIFECYCLE_METADATA in found.config.labels):
-            continue
-        origin = f"came from {found.source}" if found.source is not None else "no build made"
-        raise ImageError(
-            f"{name} is an image that {origin}; a build cannot replace it",
-            hint="choose another name with --tag",
-        )
-
-
-def _inputs(request: BuildRequest, acquired: _Acquired, workspace: Workspace) -> LifecycleInputs:
+def _inputs(request: BuildRequest, acquired: Acquired, workspace: Workspace) -> LifecycleInputs:
     return LifecycleInputs(
         api=acquired.api,
         paths=workspace.paths,
@@ -295,8 +223,8 @@ def _inputs(request: BuildRequest, acquired: _Acquired, workspace: Workspace) ->
 
 def _write_documents(
     request: BuildRequest,
-    tools: Tools,
-    acquired: _Acquired,
+    revision: SourceMetadata,
+    acquired: Acquired,
     workspace: Workspace,
 ) -> None:
     """What the phases read: images without their layers, run.toml, order.toml, …"""
@@ -310,17 +238,14 @@ def _write_documents(
         write_order_toml(workspace.layers / "order.toml", added.order, added.order_extensions)
     if not request.modules.system:
         (workspace.layers / "system.toml").touch()
-    source: SourceMetadata = source_metadata(
-        None if request.archived else request.app_dir, request.metadata, tools.runner
-    )
-    write_project_metadata(workspace.layers / "project-metadata.toml", source)
+    write_project_metadata(workspace.layers / "project-metadata.toml", revision)
 
 
 def _extend(
     request: BuildRequest,
     targets: tuple[ImageLocation, ...],
     tools: Tools,
-    acquired: _Acquired,
+    acquired: Acquired,
     execution: Execution,
     observer: BuildObserver,
 ) -> "Extended":
@@ -348,7 +273,7 @@ def _extend(
 
 
 def _keep(
-    request: BuildRequest, tools: Tools, acquired: _Acquired, workspace: Workspace
+    request: BuildRequest, tools: Tools, acquired: Acquired, workspace: Workspace
 ) -> tuple[StoredImage, frozenset[str]]:
     """The exported image into the store, under all its names; with it, the layers it added."""
     layout = exported_layout(workspace.layout)
@@ -368,7 +293,7 @@ def _keep(
 
 def _delivery(
     request: BuildRequest,
-    acquired: _Acquired,
+    acquired: Acquired,
     image: StoredImage,
     targets: tuple[ImageLocation, ...],
 ) -> Delivery:

@@ -18,6 +18,8 @@ from typing import Any, TextIO
 
 from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
+from locald.build.explain import Explanation, explanation_document
+from locald.cli.explanation_text import explanation_lines
 from locald.cli.safe_text import safe_text
 from oci.errors import Error
 from oci.process import Stream
@@ -170,6 +172,14 @@ class Console:
             return
         self._show_live("")
         self._line(f"{self._paint(_GREEN, f'{outcome.phase:<8}')} {outcome.seconds:6.2f} s")
+
+    def explained(self, explanation: Explanation) -> None:
+        """Why detection took these buildpacks, or none."""
+        if self._progress is Progress.JSON:
+            self._event("detection", **explanation_document(explanation))
+            return
+        for line in explanation_lines(explanation):
+            self._line(safe_text(line))
 
     def error(self, error: Error) -> None:
         """The one message of a failure: what, the tool's own words, what to do."""

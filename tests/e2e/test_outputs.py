@@ -185,7 +185,7 @@ def test_a_report_that_cannot_be_written_is_told(
     installation: Installation, app: Path, tmp_path: Path
 ) -> None:
     result = installation.try_build(app, "--report", tmp_path / "nowhere/report.json")
-    assert result.code == 6
+    assert result.code == 2
     assert "--report" in result.stderr
 
 
