@@ -5,10 +5,13 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 import tomli_w
 
+from locald.config.artifacts import ArtifactRequest
 from oci.errors import ImageError, StorageError
 from oci.plain_file import read_plain_file
 from oci.reference import Reference
@@ -26,6 +29,26 @@ _MAX_REPORT_BYTES = 64 << 20
 
 Sbom = Mapping[PurePosixPath, bytes]
 """`launch/BUILDPACK/[LAYER/]sbom.FORMAT.json` and the same below `build` → the document."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifacts:
+    """All of it. lifecycle_report: report.toml."""
+
+    sbom: Sbom
+    lifecycle_report: str
+
+    @classmethod
+    def of_build(cls, layers: Path, image: StoredImage, names: Iterable[Reference]) -> Self:
+        """What a finished build left in its layers folder."""
+        return cls(sbom=read_sbom(layers), lifecycle_report=lifecycle_report(layers, image, names))
+
+    def write(self, request: ArtifactRequest) -> None:
+        """To where they were asked for."""
+        if request.sbom_dir is not None:
+            write_sbom(request.sbom_dir, self.sbom)
+        if request.report_dir is not None:
+            write_lifecycle_report(request.report_dir, self.lifecycle_report)
 
 
 def read_sbom(layers: Path) -> Sbom:

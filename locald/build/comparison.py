@@ -1,29 +1,34 @@
 """Is a build needed? What it would come from, compared with what the last one came from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lifecycle.documents import SourceMetadata
 from lifecycle.phase import Phase
 from lifecycle.source_digest import source_digest
 from lifecycle.workspace import Workspace
-from locald.build.artifacts import Sbom
+from locald.build.artifacts import Artifacts
 from locald.build.fingerprint import Fingerprint, take_fingerprint
 from locald.build.last_build import (
     LastBuild,
     forget_last_build,
     last_image,
+    last_sbom,
+    place_state,
     read_last_build,
     why_not_the_same,
     write_last_build,
+    write_places,
 )
 from locald.build.observer import BuildObserver
 from locald.config.request import BuildRequest
 from oci.digest import Digest
 from oci.errors import ImageError
 from oci.file_digests import FileDigests
+from oci.location import ImageLocation
 from oci.store import ImageStore, StoredImage
+from oci.tree_digest import digest_tree
 
 _FILE_DIGESTS = "file-digests"
 _MODULES = "/cnb"
@@ -33,104 +38,144 @@ _MODULES = "/cnb"
 class Ingredients:
     """What a build comes from, before any phase has run.
 
-    cache: the folder of the project's cache.
+    revision: asked only when it is needed. cache: the folder of the project's cache.
     """
 
     request: BuildRequest
     builder: StoredImage
     run_image: tuple[str, StoredImage]
     workspace: Workspace
-    revision: SourceMetadata
+    revision: Callable[[], SourceMetadata]
     cache: Path
 
-    def source(self) -> Digest | None:
-        """Of the source as the build sees it; None when it changes while it is read."""
-        digests = self._known_digests()
-        source = self._source(digests)
-        if source is not None:
-            self._keep(digests)
-        return source
-
-    def fingerprint(self) -> tuple[Digest, Fingerprint] | None:
-        """With the source's digest; None when something cannot be read, or goes away meanwhile."""
-        digests = self._known_digests()
-        source = self._source(digests)
-        if source is None:
-            return None
+    @property
+    def modules(self) -> Mapping[PurePosixPath, Path]:
+        """Added buildpacks and extensions, and another lifecycle: place → folder here."""
         mounts = self.workspace.mounts(Phase.BUILD)
-        try:
-            fingerprint = take_fingerprint(
-                self.request,
-                source=source,
-                revision=self.revision,
-                builder=self.builder,
-                run_image=self.run_image,
-                modules={m.target: m.source for m in mounts if m.target.is_relative_to(_MODULES)},
-                digests=digests,
-            )
-        except (OSError, ImageError):
-            return None
-        self._keep(digests)
-        return source, fingerprint
+        return {m.target: m.source for m in mounts if m.target.is_relative_to(_MODULES)}
 
-    def _source(self, digests: FileDigests) -> Digest | None:
+    def module_digests(self) -> Mapping[str, str]:
+        """What is in each. Raises ImageError."""
+        return {str(place): str(digest_tree(folder)) for place, folder in self.modules.items()}
+
+    def source(self, digests: FileDigests) -> Digest | None:
+        """Of the source as the build sees it; None when it changes while it is read."""
         try:
             return source_digest(self.workspace.app, digests, hidden=self.workspace.hidden)
         except OSError:
             return None
 
-    def _known_digests(self) -> FileDigests:
-        return FileDigests.load(self.cache / _FILE_DIGESTS)
-
-    def _keep(self, digests: FileDigests) -> None:
+    def fingerprint(self, source: Digest | None, digests: FileDigests) -> Fingerprint | None:
+        """None when something cannot be read, or goes away meanwhile."""
+        if source is None:
+            return None
         try:
-            digests.save(self.cache / _FILE_DIGESTS)
-        except OSError:
-            return  # the next look is slower, nothing else
+            return take_fingerprint(
+                self.request,
+                source=source,
+                revision=self.revision(),
+                builder=self.builder,
+                run_image=self.run_image,
+                modules=self.modules,
+                digests=digests,
+            )
+        except (OSError, ImageError):
+            return None
 
 
 class Comparison:
-    """The ingredients of this build beside those of the last one."""
+    """The ingredients of this build beside those of the last one.
 
-    def __init__(self, ingredients: Ingredients, observer: BuildObserver) -> None:
+    wanted: is it known what this build comes from, and shall a later one know?
+    source: the source's digest, where somebody wants to know it.
+    image: the last image, when a build would make the same one.
+    """
+
+    def __init__(
+        self, ingredients: Ingredients, store: ImageStore, observer: BuildObserver, *, able: bool
+    ) -> None:
+        """able: can it be known what this build comes from?"""
+        request = ingredients.request
         self._ingredients = ingredients
         self._observer = observer
-        self._taken = ingredients.fingerprint()
-        self.last = read_last_build(ingredients.cache)
+        self._record: LastBuild | None = None
+        self.wanted = able and request.if_changed is not None and not request.detect_only
+        self._fingerprint: Fingerprint | None = None
+        self.source: Digest | None = None
+        self.image: StoredImage | None = None
+        self.last: LastBuild | None = None
+        if self.wanted or request.artifacts.report is not None:
+            self.source, self._fingerprint = self._look()
+        if self.wanted:
+            self.last = read_last_build(ingredients.cache)
+            # Who forgets the cache, or asks what detection says, wants to see the phases run.
+            if request.if_changed and not request.caching.clear and not request.explain:
+                self.image = self._unchanged(store)
 
-    @property
-    def source(self) -> Digest | None:
-        """The source's digest."""
-        return self._taken[0] if self._taken is not None else None
+    def remember(self, image: StoredImage, buildpacks: tuple[str, ...], left: Artifacts) -> None:
+        """Let the image that was built stand for the next one; before anything is cleared away.
 
-    def unchanged(self, store: ImageStore) -> StoredImage | None:
-        """The last image, when a build would make the same one; else the reason is told."""
+        Not when something changed meanwhile: then nobody can tell what it came from.
+        """
+        if not self.wanted:
+            return
+        cache = self._ingredients.cache
+        _, again = self._look()
+        try:
+            if self._fingerprint is None or again != self._fingerprint:
+                forget_last_build(cache)
+                self._observer.detail("something changed during the build: it is not remembered")
+                return
+            self._record = LastBuild.of(image, self._fingerprint, buildpacks, left.lifecycle_report)
+            write_last_build(cache, self._record, left.sbom)
+        except OSError as error:
+            self._observer.note(f"this build cannot be remembered: {error.strerror}")
+
+    def delivered(self, targets: Iterable[ImageLocation]) -> None:
+        """The image is at these places now."""
+        record = self._record or (self.last if self.image is not None else None)
+        if record is None:
+            return
+        places = {str(target): place_state(target) for target in targets}
+        try:
+            write_places(self._ingredients.cache, record, places)
+        except OSError as error:
+            self._observer.note(f"this build cannot be remembered: {error.strerror}")
+
+    def is_there(self, target: ImageLocation) -> bool:
+        """Does the last image still stand where it was put?"""
+        state = place_state(target)
+        return bool(state) and self.last is not None and self.last.places.get(str(target)) == state
+
+    def artifacts(self) -> Artifacts:
+        """What the last build left."""
+        assert self.last is not None
+        return Artifacts(
+            sbom=last_sbom(self._ingredients.cache), lifecycle_report=self.last.lifecycle_report
+        )
+
+    def _look(self) -> tuple[Digest | None, Fingerprint | None]:
+        path = self._ingredients.cache / _FILE_DIGESTS
+        digests = FileDigests.load(path)
+        source = self._ingredients.source(digests)
+        fingerprint = self._ingredients.fingerprint(source, digests) if self.wanted else None
+        if source is not None:
+            try:
+                digests.save(path)
+            except OSError as error:  # the next look is slower, nothing else
+                self._observer.detail(f"{path} cannot be written: {error.strerror}")
+        return source, fingerprint
+
+    def _unchanged(self, store: ImageStore) -> StoredImage | None:
         request = self._ingredients.request
-        if self._taken is None:
+        if self._fingerprint is None:
             reason = "the source changes while it is read"
-        elif reason := why_not_the_same(self.last, self._taken[1]):
+        elif reason := why_not_the_same(self.last, self._fingerprint):
             pass
         elif self.last is not None:
-            image = last_image(self.last, request.names, request.platform, store)
+            image = last_image(self.last, request.local_names, request.platform, store)
             if image is not None:
                 return image
             reason = "the last image is no longer what its name means, or not whole"
         self._observer.detail(f"a build is needed; {reason}")
         return None
-
-    def remember(self, make_record: Callable[[dict[str, str]], LastBuild], sbom: Sbom) -> None:
-        """Let the image that was built stand for the next one, unless something changed
-        meanwhile: then nobody can tell which of both it came from.
-
-        make_record: from the fingerprint.
-        """
-        again = self._ingredients.fingerprint()
-        cache = self._ingredients.cache
-        try:
-            if self._taken is None or again != self._taken:
-                forget_last_build(cache)
-                self._observer.detail("something changed during the build; the next one is whole")
-                return
-            write_last_build(cache, make_record(dict(self._taken[1])), sbom)
-        except OSError as error:
-            self._observer.note(f"the build cannot be remembered: {error.strerror}")

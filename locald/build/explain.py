@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from lifecycle.detection import Attempt, Detection, Member, Unmet, Verdict, reason
-from lifecycle.detection_order import Combination, DetectionOrder
+from lifecycle.detection import Attempt, Detection, DetectionLog, Member, Unmet, Verdict, reason
+from lifecycle.detection_order import Combination, DetectionOrder, read_detection_order
 from lifecycle.detection_summary import IMITATED, environments_text, unmet_text, verdict_text
-from lifecycle.documents import Plan
+from lifecycle.documents import Plan, read_plan
+from lifecycle.platform_api import SINCE, PlatformApi
+from lifecycle.runtime.spec import ContainerSpec
 
 _OUTPUT_LINES = 50
 TRUNCATED = "detection said more than is kept; the end of it is missing here"
@@ -88,6 +91,14 @@ def explain(
         plan=tuple(_plan_entries(plan)) if plan is not None else (),
         warnings=tuple(_warnings(detection)),
     )
+
+
+def explain_phase(
+    log: DetectionLog, given: ContainerSpec, api: PlatformApi, *, layers: Path | None
+) -> Explanation:
+    """The detect phase that was given this; `layers` is where it left its result if it had one."""
+    order = read_detection_order(given, system=api >= SINCE["detector -system"])
+    return explain(log.read(), order, plan=read_plan(layers) if layers is not None else None)
 
 
 def explanation_document(explanation: Explanation) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _FORM = "1"
 # part of their own, by content. Whatever field comes new counts until it is named here.
 _OTHER_FIELDS = frozenset(
     {
-        "app_dir", "project_name", "service", "source_rules",  # the source is
+        "app_dir", "project_dir", "project_name", "service", "source_rules",  # the source is
         "builder", "run_image",  # their digests are
         "env", "ca_cert",  # parts of their own
         "pull_policy", "registries", "runtime", "timeout_seconds",

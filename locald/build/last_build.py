@@ -7,6 +7,7 @@ that only a build has. The record is written last, when all else is there.
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 import msgspec
 
@@ -36,6 +37,24 @@ class LastBuild(msgspec.Struct, frozen=True, kw_only=True):
     places: dict[str, str]
     lifecycle_report: str
 
+    @classmethod
+    def of(
+        cls,
+        image: StoredImage,
+        fingerprint: Fingerprint,
+        buildpacks: tuple[str, ...],
+        lifecycle_report: str,
+    ) -> Self:
+        """The record of an image that was built now; it is in no place yet."""
+        return cls(
+            built=time.time(),
+            fingerprint=dict(fingerprint),
+            image=str(image.digest),
+            buildpacks=buildpacks,
+            places={},
+            lifecycle_report=lifecycle_report,
+        )
+
     @property
     def built_at(self) -> str:
         """Local time, for people."""
@@ -60,6 +79,12 @@ def write_last_build(cache: Path, record: LastBuild, sbom: Mapping[PurePosixPath
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     write_whole(cache / _RECORD, msgspec.json.encode(record))
+
+
+def write_places(cache: Path, record: LastBuild, places: Mapping[str, str]) -> None:
+    """The same record with what stands at these places now. Raises OSError."""
+    updated = msgspec.structs.replace(record, places={**record.places, **places})
+    write_whole(cache / _RECORD, msgspec.json.encode(updated))
 
 
 def forget_last_build(cache: Path) -> None:

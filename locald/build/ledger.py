@@ -4,16 +4,22 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from lifecycle.detection import DetectionLog
+from lifecycle.documents import Group
 from lifecycle.execution import PhaseOutcome
 from lifecycle.phase import Phase
+from lifecycle.platform_api import PlatformApi
 from lifecycle.runtime.spec import ContainerSpec
 from locald.build.clock import Clock
-from locald.build.explain import Explanation
+from locald.build.comparison import Comparison
+from locald.build.explain import Explanation, explain_phase
 from locald.config.request import BuildRequest
 from oci.digest import Digest
 from oci.errors import Error
+from oci.location import ImageLocation
+from oci.moved import Moved
 from oci.store import StoredImage
 
 
@@ -40,22 +46,11 @@ class PhaseEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivered:
-    """The image at a place. bytes_pushed: None where nobody counted them; of bytes_total."""
-
-    place: str
-    seconds: float
-    skipped: bool = False
-    bytes_pushed: int | None = None
-    bytes_total: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What was found for the request.
 
     modules: added buildpacks and extensions, and another lifecycle: place in the container →
-        folder here. cache: the name of the project's cache.
+        digest of what is there. cache: the name of the project's cache.
     """
 
     builder: StoredImage
@@ -63,18 +58,19 @@ class Inputs:
     run_image: StoredImage
     run_image_name: str
     previous: StoredImage | None
-    platform_api: str
+    platform_api: PlatformApi
     runtime: str
     cache: str = ""
-    modules: Mapping[PurePosixPath, Path] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
 class Ledger:
     """Filled in while the build runs, by the thread that builds.
 
-    new_layers: digests of the layers that this build made. unchanged_since: when the image that
-    stands for it was built.
+    new_layers: digests of the layers that this build made. places: where the image went, or
+    was already (kept_places). published: what each repository of a registry got.
+    unchanged_since: when the image that stands for this build was built.
     """
 
     request: BuildRequest
@@ -82,14 +78,16 @@ class Ledger:
     began: float = field(default_factory=time.time)
     status: BuildStatus = BuildStatus.RUNNING
     inputs: Inputs | None = None
-    module_digests: Mapping[str, str] = field(default_factory=dict)
     source: Digest | None = None
     phases: list[PhaseEntry] = field(default_factory=list)
     buildpacks: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
     explanation: Explanation | None = None
     image: StoredImage | None = None
     new_layers: frozenset[str] = frozenset()
-    deliveries: list[Delivered] = field(default_factory=list)
+    places: tuple[str, ...] = ()
+    kept_places: tuple[str, ...] = ()
+    published: tuple[Moved, ...] = ()
     unchanged_since: str = ""
     failure: Error | None = None
 
@@ -104,7 +102,48 @@ class Ledger:
             PhaseEntry(phase=started.phase, given=started.given, seconds=outcome.seconds)
         )
 
-    def failed(self, error: Error) -> None:
-        """The build ends with this error."""
-        self.status = BuildStatus.FAILED
-        self.failure = error
+    def explain(self, log: DetectionLog | None, *, layers: Path | None) -> None:
+        """Detection has ended; `layers` is where it left its result, if it had one."""
+        wanted = self.request.explain or self.request.artifacts.report is not None
+        if log is not None and wanted and self.inputs is not None:
+            given, api = self.phases[-1].given, self.inputs.platform_api
+            self.explanation = explain_phase(log, given, api, layers=layers)
+
+    def detected(self, group: Group) -> None:
+        """This group is the one that builds."""
+        self.buildpacks = tuple(f"{b.id}@{b.version}" for b in group.group)
+        self.extensions = tuple(f"{e.id}@{e.version}" for e in group.group_extensions)
+        if self.request.detect_only:
+            self.status = BuildStatus.DETECTED
+
+    def unchanged(self, comparison: Comparison, targets: tuple[ImageLocation, ...]) -> None:
+        """The image of the last build stands for this one."""
+        assert comparison.last is not None
+        self.status = BuildStatus.UNCHANGED
+        self.image = comparison.image
+        self.buildpacks = comparison.last.buildpacks
+        self.unchanged_since = comparison.last.built_at
+        self.kept_places = tuple(str(t) for t in targets if comparison.is_there(t))
+        self.places = tuple(str(t) for t in targets if not comparison.is_there(t))
+
+    def built(
+        self,
+        image: StoredImage,
+        new_layers: frozenset[str],
+        places: tuple[str, ...],
+        published: tuple[Moved, ...],
+    ) -> None:
+        """The image is where it was wanted."""
+        self.status = BuildStatus.BUILT
+        self.image = image
+        self.new_layers = new_layers
+        self.places = places
+        self.published = published
+
+    def failed(self, error: BaseException) -> None:
+        """The build ends with this."""
+        if isinstance(error, Error):
+            self.status = BuildStatus.FAILED
+            self.failure = error
+        else:
+            self.status = BuildStatus.INTERRUPTED

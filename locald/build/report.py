@@ -1,86 +1,69 @@
-"""What `--report FILE` writes: what went in, what came out, how long each part took."""
+"""What `--report FILE` writes: what went in, what came out, how long each part took.
+
+Values that the user gave to the build are not told, only their names: they may be secret.
+"""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lifecycle.execution import PhaseOutcome
-from oci.errors import StorageError, UsageError
-from oci.moved import Moved
-from oci.reference import Reference
+import locald
+from lifecycle.app_image import BASE_OWNER, app_layers
+from lifecycle.errors import PhaseError
+from lifecycle.runtime.spec import ContainerSpec
+from locald.build.explain import explanation_document
+from locald.build.ledger import Inputs, Ledger, PhaseEntry
+from oci.errors import Error, ImageError, StorageError, UsageError
 from oci.store import StoredImage
+from oci.whole_file import write_whole
 
 STDOUT = Path("-")
 """`--report -`."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class BuildResult:
-    """A finished build.
-
-    published: what each repository of a registry got.
-    seconds: wall time of the whole. step_seconds: of what the platform itself did, by name.
-    reused_layers: diffIDs that the previous image or the run image had already.
-    """
-
-    names: tuple[Reference, ...]
-    image: StoredImage
-    builder: StoredImage
-    run_image: StoredImage
-    run_image_name: Reference
-    platform_api: str
-    runtime: str
-    buildpacks: tuple[str, ...]
-    phases: tuple[PhaseOutcome, ...]
-    seconds: float
-    step_seconds: Mapping[str, float]
-    outputs: tuple[str, ...]
-    published: tuple[Moved, ...] = ()
-    new_layers: frozenset[str]
+# What locald itself or the builder image sets, and is the same for everybody.
+_TOLD_VARIABLES = frozenset(
+    {
+        "CNB_PLATFORM_API", "CNB_EXEC_ENV", "CNB_EXPERIMENTAL_MODE", "CNB_USER_ID",
+        "CNB_GROUP_ID", "SOURCE_DATE_EPOCH",
+    }
+)  # fmt: skip
 
 
-def report_document(result: BuildResult) -> dict[str, Any]:
-    """The report as plain values; its form is documented in docs/report.md."""
-    image = result.image
-    layers = [
-        {
-            "digest": layer.digest,
-            "diff_id": diff_id,
-            "size_bytes": layer.size,
-            "reused": layer.digest not in result.new_layers,
-        }
-        for layer, diff_id in zip(
-            image.image.manifest.layers, image.config.rootfs.diff_ids, strict=True
-        )
-    ]
-    return {
-        "image": {
-            "names": [str(name) for name in result.names],
-            "digest": str(image.digest),
-            "config_digest": image.image.manifest.config.digest,
-            "layers": layers,
-        },
-        "builder": {
-            "name": str(result.builder.reference or ""),
-            "digest": str(result.builder.digest),
-        },
-        "run_image": {
-            "name": str(result.run_image_name),
-            "digest": str(result.run_image.digest),
-        },
-        "platform_api": result.platform_api,
-        "runtime": result.runtime,
-        "buildpacks": list(result.buildpacks),
-        "phases": [
-            {"name": str(outcome.phase), "seconds": round(outcome.seconds, 4)}
-            for outcome in result.phases
-        ],
-        "steps": {name: round(seconds, 4) for name, seconds in result.step_seconds.items()},
-        "seconds": round(result.seconds, 4),
-        "outputs": list(result.outputs),
-        "published": [
+def report_document(ledger: Ledger) -> dict[str, Any]:
+    """One build as plain values; the form is documented in docs/report.md."""
+    request, inputs = ledger.request, ledger.inputs
+    document: dict[str, Any] = {
+        "status": str(ledger.status),
+        "locald": locald.__version__,
+        "service": request.service,
+        "platform": str(request.platform),
+        "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ledger.began)),
+        "seconds": round(ledger.clock.total(), 4),
+    }
+    if ledger.unchanged_since:
+        document["unchanged_since"] = ledger.unchanged_since
+    if ledger.failure is not None:
+        document["error"] = _error(ledger.failure)
+    document["source"] = {
+        "folder": str(request.app_dir),
+        "digest": None if ledger.source is None else str(ledger.source),
+    }
+    document["environment"] = sorted(request.env)
+    if inputs is not None:
+        document |= _inputs(inputs, ledger)
+    document["buildpacks"] = list(ledger.buildpacks)
+    document["extensions"] = list(ledger.extensions)
+    if ledger.explanation is not None:
+        document["detection"] = explanation_document(ledger.explanation)
+    document["phases"] = [_phase(entry) for entry in ledger.phases]
+    document["steps"] = {name: round(s, 4) for name, s in ledger.clock.seconds.items()}
+    if ledger.image is not None:
+        document["image"] = _image(ledger.image, ledger)
+        document["outputs"] = list(ledger.places)
+        document["outputs_kept"] = list(ledger.kept_places)
+        document["published"] = [
             {
                 "repository": moved.repository,
                 "size_bytes": moved.total,
@@ -89,14 +72,15 @@ def report_document(result: BuildResult) -> dict[str, Any]:
                 "mounted_bytes": moved.mounted,
                 "present_bytes": moved.present,
             }
-            for moved in result.published
-        ],
-    }
+            for moved in ledger.published
+        ]
+    return document
 
 
-def report_text(result: BuildResult, *, yaml_form: bool) -> str:
-    """The report as YAML or as JSON."""
-    document = report_document(result)
+def report_text(ledgers: Sequence[Ledger], *, yaml_form: bool) -> str:
+    """The report as YAML or as JSON; of several builds, a list under `builds`."""
+    documents = [report_document(ledger) for ledger in ledgers]
+    document = documents[0] if len(documents) == 1 else {"builds": documents}
     if yaml_form:
         # 10 ms, and most builds write no report, or JSON.
         import yaml
@@ -105,17 +89,105 @@ def report_text(result: BuildResult, *, yaml_form: bool) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def write_report(path: Path, result: BuildResult) -> None:
+def write_report(path: Path, ledgers: Sequence[Ledger]) -> None:
     """Write the report, as YAML when the file's name says so, else as JSON."""
-    text = report_text(result, yaml_form=path.suffix in (".yaml", ".yml"))
+    text = report_text(ledgers, yaml_form=path.suffix in (".yaml", ".yml"))
     if path.is_dir():
         raise UsageError(f"--report {path}: is a folder", hint="name a file in it")
-    staged = path.with_name(f".{path.name}.partial")
     try:
-        staged.write_text(text)
-        staged.replace(path)
+        write_whole(path, text.encode(), mode=0o644)
     except OSError as error:
         raise StorageError(
             f"--report {path}: cannot be written: {error.strerror}",
             hint="name a file in a folder that exists and that you can write",
         ) from error
+
+
+def _error(error: Error) -> dict[str, Any]:
+    return {
+        "message": error.message,
+        "details": list(error.details),
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+        "phase": str(error.phase) if isinstance(error, PhaseError) else None,
+    }
+
+
+def _inputs(inputs: Inputs, ledger: Ledger) -> dict[str, Any]:
+    previous = inputs.previous
+    return {
+        "builder": {
+            "name": str(inputs.builder.reference or ""),
+            "digest": str(inputs.builder.digest),
+            "lifecycle": inputs.lifecycle_version,
+        },
+        "run_image": {"name": inputs.run_image_name, "digest": str(inputs.run_image.digest)},
+        "previous_image": None
+        if previous is None
+        else {"name": str(previous.reference or ""), "digest": str(previous.digest)},
+        "added": [
+            {"place": place, "digest": digest} for place, digest in inputs.modules.items()
+        ],
+        "platform_api": str(inputs.platform_api),
+        "runtime": inputs.runtime,
+        "cache": inputs.cache,
+    }
+
+
+def _phase(entry: PhaseEntry) -> dict[str, Any]:
+    return {
+        "name": str(entry.phase),
+        "seconds": None if entry.seconds is None else round(entry.seconds, 4),
+        "given": _given(entry.given),
+    }
+
+
+def _given(spec: ContainerSpec) -> dict[str, Any]:
+    return {
+        "argv": list(spec.argv),
+        "user": spec.user,
+        "group": spec.group,
+        "network": str(spec.network),
+        "read_only_root": spec.read_only_root,
+        "mounts": [
+            {"target": str(m.target), "source": str(m.source), "read_only": m.read_only}
+            for m in spec.mounts
+        ]
+        + [
+            {"target": str(o.target), "source": str(o.lower), "overlay": True, "read_only": False}
+            for o in spec.overlays
+        ],
+        "environment": {
+            name: value if name in _TOLD_VARIABLES else None
+            for name, value in sorted(spec.env.items())
+        },
+    }
+
+
+def _image(image: StoredImage, ledger: Ledger) -> dict[str, Any]:
+    return {
+        "names": [str(name) for name in ledger.request.names],
+        "digest": str(image.digest),
+        "config_digest": image.image.manifest.config.digest,
+        "layers": _layers(image, ledger.new_layers),
+    }
+
+
+def _layers(image: StoredImage, new_layers: frozenset[str]) -> list[dict[str, Any]]:
+    try:
+        owners = [(layer.owner, layer.name) for layer in app_layers(image)]
+    except ImageError:  # a lifecycle that writes no label
+        owners = [("", "")] * len(image.image.manifest.layers)
+    layers = zip(image.image.manifest.layers, image.config.rootfs.diff_ids, owners, strict=True)
+    return [
+        {
+            "digest": layer.digest,
+            "diff_id": diff_id,
+            "size_bytes": layer.size,
+            "reused": layer.digest not in new_layers,
+            "owner": owner,
+            "name": name,
+            "base": owner == BASE_OWNER,
+        }
+        for layer, diff_id, (owner, name) in layers
+    ]

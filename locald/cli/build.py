@@ -1,15 +1,18 @@
 """`locald build`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import typer
 
+from locald.build.ledger import BuildStatus, Ledger
 from locald.build.pipeline import build
-from locald.build.report import STDOUT, BuildResult, report_text, write_report
+from locald.build.report import STDOUT, report_text, write_report
 from locald.build.side_by_side import side_by_side
 from locald.cli.console import Console, Progress
-from locald.cli.moved_text import moved_text
 from locald.cli.options import (
     buildpacks,
     cache,
@@ -22,6 +25,7 @@ from locald.cli.options import (
 )
 from locald.cli.source_path import chosen_path, opened_source
 from locald.cli.state import State
+from locald.cli.summary import summary
 from locald.config.build_flags import BuildFlags
 from locald.config.request import BuildRequest
 from locald.config.resolve import read_requests
@@ -160,11 +164,10 @@ def build_command(
         )
         if show_context:
             _tell_context(requests, state.console, progress)
-        elif len(requests) == 1:
-            _finish(requests[0], _build(requests[0], state, state.console), state.console)
         else:
-            default = read_user_config(state.paths.user_config).jobs or 1
-            _build_services(requests, state, jobs=jobs or default)
+            ledgers = [Ledger(request=request) for request in requests]
+            with _reported(ledgers, state.console):
+                _build_all(ledgers, state, jobs=jobs)
 
 
 def register(app: typer.Typer) -> None:
@@ -178,52 +181,81 @@ def _tell_context(requests: tuple[BuildRequest, ...], console: Console, progress
     tell_context(requests, console, as_json=progress is Progress.JSON)
 
 
-def _build(request: BuildRequest, state: State, console: Console) -> BuildResult:
+def _build(ledger: Ledger, state: State, console: Console) -> None:
+    request = ledger.request
     for note in request.notes:
         console.note(note)
     for name, origin in request.origins.items():
         console.detail(f"{name}: from {origin}")
-    return build(request, state.tools(request.registries), console)
+    try:
+        build(request, state.tools(request.registries), console, ledger)
+    except BaseException as error:
+        ledger.failed(error)
+        raise
+    finally:
+        if request.explain and ledger.explanation is not None:
+            console.explained(ledger.explanation)
 
 
-def _build_services(requests: tuple[BuildRequest, ...], state: State, *, jobs: int) -> None:
+def _build_all(ledgers: list[Ledger], state: State, *, jobs: int | None) -> None:
+    if len(ledgers) == 1:
+        _build(ledgers[0], state, state.console)
+        _summarize(ledgers[0], state.console)
+    else:
+        default = read_user_config(state.paths.user_config).jobs or 1
+        _build_services(ledgers, state, jobs=jobs or default)
+
+
+def _build_services(ledgers: list[Ledger], state: State, *, jobs: int) -> None:
     """All services. What failed is told when it fails, and does not stop the others."""
 
-    def work(request: BuildRequest) -> BuildResult:
-        console = state.console.for_service(str(request.service))
+    def work(ledger: Ledger) -> None:
+        console = state.console.for_service(str(ledger.request.service))
         try:
-            return _build(request, state, console)
+            _build(ledger, state, console)
         except Error as error:
             console.error(error)
             raise
         finally:
             console.finished()
 
-    results = side_by_side([partial(work, request) for request in requests], jobs=jobs)
-    for request, result in zip(requests, results, strict=True):
-        if isinstance(result, BuildResult):
-            _finish(request, result, state.console)
+    results = side_by_side([partial(work, ledger) for ledger in ledgers], jobs=jobs)
     failures = [result for result in results if isinstance(result, Error)]
+    for ledger in ledgers:
+        if ledger.status is not BuildStatus.FAILED:
+            _summarize(ledger, state.console)
     if failures:
         state.console.note(f"{len(failures)} of {len(results)} services failed")
         raise typer.Exit(failures[0].exit_code)
 
 
-def _finish(request: BuildRequest, result: BuildResult, console: Console) -> None:
-    to = request.artifacts.report
-    _summarize(console, result, to_stdout=to != STDOUT)
-    if to == STDOUT:
-        console.document(report_text(result, yaml_form=False))
-    elif to is not None:
-        write_report(to, result)
+@contextmanager
+def _reported(ledgers: list[Ledger], console: Console) -> Iterator[None]:
+    """Whatever the end is, the report tells it."""
+    path = ledgers[0].request.artifacts.report
+    try:
+        yield
+    except BaseException:
+        with suppress(Error):  # the first failure is the one to tell
+            _report(path, ledgers, console)
+        raise
+    _report(path, ledgers, console)
 
 
-def _summarize(console: Console, result: BuildResult, *, to_stdout: bool) -> None:
-    console.note(
-        f"Built {result.names[0].familiar} in {result.seconds:.1f} s"
-        + (f", delivered to {', '.join(result.outputs)}" if result.outputs else "")
-        + (f"; {moved_text(result.published)}" if result.published else "")
-    )
-    if to_stdout:
-        for name in result.names:
-            console.result(f"{name.name}@{result.image.digest}")
+def _report(path: Path | None, ledgers: list[Ledger], console: Console) -> None:
+    if path == STDOUT:
+        console.document(report_text(ledgers, yaml_form=False))
+    elif path is not None:
+        write_report(path, ledgers)
+
+
+def _summarize(ledger: Ledger, console: Console) -> None:
+    request = ledger.request
+    console.note(summary(ledger))
+    if request.artifacts.report == STDOUT:
+        return
+    if ledger.image is None:
+        console.result(" ".join(ledger.buildpacks))
+        return
+    for name in request.names:
+        console.result(f"{name.name}@{ledger.image.digest}")

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from locald.build.pipeline import Tools
+from locald.build.tools import Tools
 from locald.cli.console import Console, Progress, Verbosity
 from locald.paths import Paths
 from oci.process import CommandRunner

@@ -22,6 +22,11 @@ class ArtifactRequest:
     sbom_dir: Path | None = None
     report_dir: Path | None = None
 
+    @property
+    def from_build(self) -> bool:
+        """Is anything wanted that only the phases leave?"""
+        return self.sbom_dir is not None or self.report_dir is not None
+
 
 def resolve_artifacts(resolution: Resolution, *, own_folder: str = "") -> ArtifactRequest:
     """Only flags say so. What could not be written is refused before anything is built.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from locald.build.pipeline import Tools
+from locald.build.tools import Tools
 from locald.inspect.inspection import Inspection, inspect_image
 from locald.services.image_lookup import find_image, names_of
 from oci.errors import ImageError, UsageError

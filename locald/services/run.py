@@ -13,7 +13,7 @@ from lifecycle.runtime.bubblewrap import in_container
 from lifecycle.runtime.network import require_tun
 from lifecycle.runtime.select import refuse_real_root, select_runtime
 from lifecycle.runtime.spec import ContainerRuntime, Network, RuntimeName
-from locald.build.pipeline import Tools
+from locald.build.tools import Tools
 from locald.config import procfile
 from locald.config.dotenv import check_variable, parse_env_flags, read_env_file
 from locald.config.errors import shown, suggestion

@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from lifecycle.runtime.spec import ContainerRuntime, ContainerSpec
-from locald.build.pipeline import Tools
+from locald.build.tools import Tools
 from locald.services.application import STOP_GRACE_SECONDS, Application, RunObserver
 from locald.services.base_layers import complete_layers
 from locald.services.image_user import ImageUser, home_folder, image_user

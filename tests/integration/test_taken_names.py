@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from locald.build.pipeline import Tools, build
+from locald.build.ledger import Ledger
+from locald.build.pipeline import build
+from locald.build.tools import Tools
 from locald.cli.console import Console, Progress
 from locald.config.build_flags import BuildFlags
 from locald.config.resolve import read_requests
@@ -44,6 +46,7 @@ def test_the_name_of_another_image_is_refused_before_anything_runs(
             request,
             Tools(runner=runner, skopeo=skopeo, store=store, paths=paths),
             Console(progress=Progress.PLAIN),
+            Ledger(request=request),
         )
     found = store.find(TAKEN, Platform.of_host())
     assert found is not None
