@@ -98,11 +98,7 @@ def encode(
 
 def decode(manifest: Manifest, configuration: bytes, *, origin: str) -> CacheManifest:
     """What a manifest and its configuration say. Raises ImageError."""
-    if manifest.config.media_type != CONFIG_TYPE:
-        raise ImageError(
-            f"{origin} is no build cache of locald",
-            hint="name another place for the cache; this one holds something else",
-        )
+    check_kind(manifest, origin=origin)
     try:
         decoded = msgspec.json.decode(configuration, type=_Configuration)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -123,6 +119,15 @@ def decode(manifest: Manifest, configuration: bytes, *, origin: str) -> CacheMan
     if document.metadata:
         check_metadata(document.metadata)
     return CacheManifest(manifest=manifest, document=document, diff_ids=diff_ids)
+
+
+def check_kind(manifest: Manifest, *, origin: str) -> None:
+    """Raises ImageError for an image that is no cache at all."""
+    if manifest.config.media_type != CONFIG_TYPE:
+        raise ImageError(
+            f"{origin} is no build cache of locald",
+            hint="name another place for the cache; this one holds something else",
+        )
 
 
 def difference(theirs: CacheIdentity, ours: CacheIdentity) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lifecycle.cache_document import CacheManifest, decode, difference
+from lifecycle.cache_document import CacheManifest, check_kind, decode, difference
 from lifecycle.cache_packing import (
     PackingState,
     forget_others,
@@ -57,15 +57,19 @@ class CacheImage:
     skopeo: Skopeo
 
     def find(self) -> RemoteImage | None:
-        """Its manifest and configuration; None when nobody has pushed it yet."""
+        """Its manifest and configuration; None when nobody has pushed it yet. Raises ImageError,
+        also when there is an image that is no cache: nobody may want to lose that one."""
         path = self.location.path
         if path is not None and not os.path.lexists(_proof(self.location, path)):
             return None
         try:
             with _reading(self.location):
-                return self.skopeo.remote_image(self.location, platform=self.platform)
+                found = self.skopeo.remote_image(self.location, platform=self.platform)
         except MissingImageError:
             return None
+        origin = str(self.location)
+        check_kind(decode_manifest(found.manifest_bytes, origin=origin), origin=origin)
+        return found
 
     def pull(
         self,

@@ -13,7 +13,6 @@ from lifecycle.cache_packing import read_state
 from lifecycle.caches import BuildCache, CacheIdentity
 from locald.build.observer import BuildObserver
 from locald.config.caching import CacheSource
-from oci.digest import Digest
 from oci.errors import ImageError, StorageError
 from oci.location import ImageLocation
 from oci.platform import Platform
@@ -32,21 +31,28 @@ class CacheTransfer:
     platform: Platform
     skopeo: Skopeo
     observer: BuildObserver
-    _remote: Digest | None = field(default=None, init=False)
+    _remote: RemoteImage | None = field(default=None, init=False)
+    _unknown: bool = field(default=False, init=False)
+
+    def look(self) -> None:
+        """See what the cache image is. Where that cannot be told it will not be replaced either."""
+        if self.image is None:
+            return
+        try:
+            self._remote = self._find(self._at(self.image))
+        except (ImageError, StorageError) as error:
+            self._unknown = True
+            self.observer.note(f"the cache image {self.image} is not used: {_told(error)}")
 
     def pull(self) -> None:
         """Take over the cache image where it is not what this cache was made from."""
-        if self.image is None:
+        if self.image is None or self._remote is None:
             return
-        place = self._at(self.image)
-        found = self._try(f"the cache image {self.image}", lambda: self._find(place))
-        if found is None:
-            return
-        self._remote = found.digest
-        if not self.cache.empty and read_state(self.cache.image).descends_from(found.digest):
+        state = read_state(self.cache.image)
+        if not self.cache.empty and state.descends_from(self._remote.digest):
             self.observer.detail(f"cache: nothing new at {self.image}")
             return
-        self._take(place, found, keep=True)
+        self._take(self._at(self.image), self._remote, keep=True)
 
     def fill(self, sources: tuple[CacheSource, ...]) -> None:
         """Fill an empty cache from the first of these that is there and can be used."""
@@ -64,12 +70,13 @@ class CacheTransfer:
     def push(self) -> None:
         """Make the cache image the same as the cache. A push that fails is no failed build: the
         image is good, and the next push brings what this one did not."""
-        if self.image is None:
+        if self.image is None or self._unknown:
             return
+        remote = None if self._remote is None else self._remote.digest
         begin = f"Pushing the cache to {self.image}"
         try:
             moved = self._at(self.image).push(
-                self.cache, self._remote, on_start=lambda: self.observer.step(begin)
+                self.cache, remote, on_start=lambda: self.observer.step(begin)
             )
         except (ImageError, StorageError) as error:
             self.observer.note(f"the cache was not pushed to {self.image}: {_told(error)}")

@@ -77,6 +77,7 @@ def open_cache(
                 skopeo=skopeo,
                 observer=observer,
             )
+            transfer.look()
             if not caching.clear:
                 transfer.pull()
                 transfer.fill(caching.sources)

@@ -249,11 +249,12 @@ def test_a_cache_of_another_kind_of_build_is_refused(registry: Registry, tmp_pat
     assert "execution environment production instead of test" in said
 
 
-def test_an_image_that_is_no_cache_is_refused(registry: Registry, tmp_path: Path) -> None:
+def test_an_image_that_is_no_cache_is_told_apart(registry: Registry, tmp_path: Path) -> None:
     made = make_image(tmp_path / "image", files={"a": "1"})
     image = image_in(registry)
     image.skopeo.copy(ImageLocation.layout(made.path, "latest"), image.location, platform=HOST)
-    assert "is no build cache of locald" in refused(image, filled(tmp_path / "theirs"))
+    with pytest.raises(ImageError, match="is no build cache of locald"):
+        image.find()
 
 
 def test_a_cache_that_is_too_large_is_refused_before_it_is_fetched(
