@@ -9,7 +9,8 @@ from locald.config.locald_toml import Build, HealthCheck, Project, Service
 from locald.config.user_config import UserConfig
 
 _VARIABLE = r"^(?!CNB_)[A-Za-z_][A-Za-z0-9_]*$"
-_DURATION = r"^[0-9]+[smh]?$"
+_DURATION = {"pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s?)?$", "minLength": 1, "minimum": 1}
+_SECRET_ID = {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ _BUILD = {
     ),
     "platform": _key(
         "Platform of the images, OS/ARCH[/VARIANT]; without it this host's.",
-        pattern="^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$",
+        pattern="^linux/[A-Za-z0-9]+(/[A-Za-z0-9]+)?$",
     ),
     "process": _key(
         "The process that the image starts by default; without it the buildpacks decide.",
@@ -73,10 +74,14 @@ _BUILD = {
     "volumes": _key(
         "Folders and files of the project that the detect and build phases see: SRC:DST[:ro|rw]."
     ),
-    "bindings": _key("Service bindings: name, and a folder of the project with the entries."),
+    "bindings": _key(
+        "Service bindings: name, and a folder of the project with the entries.",
+        propertyNames={"pattern": "^[a-z0-9.-]{1,253}$"},
+    ),
     "secrets": _key(
         "Ids of secrets that the build phase needs; their sources come from --secret or from "
-        "your config.toml."
+        "your config.toml.",
+        items=_SECRET_ID,
     ),
     "network": _key(
         "Network of the detect and build phases; private without it.",
@@ -84,9 +89,10 @@ _BUILD = {
     ),
     "workspace": _key(
         "Name of the folder that the source has in the build and in the image; workspace without "
-        "it."
+        "it.",
+        pattern="^[A-Za-z0-9._-]+$",
     ),
-    "timeout": _key("End the build after this time: seconds, or 90s, 15m, 2h.", pattern=_DURATION),
+    "timeout": _key("End the build after this time: seconds, or 90s, 15m, 2h.", **_DURATION),
     "cache": _key("Folder of the project that keeps this build's cache."),
     "output": _key(
         "Where the image goes: oci:, oci-archive:, docker-archive: or dir: with a path of the "
@@ -139,7 +145,7 @@ _USER = {
     "pull-policy": _key("When to look images up in their registry; if-not-present without it."),
     "runtime": _key("What runs the containers; auto without it."),
     "network": _key("Network of the detect and build phases; private without it."),
-    "timeout": _key("End each build after this time: seconds, or 90s, 15m, 2h.", pattern=_DURATION),
+    "timeout": _key("End each build after this time: seconds, or 90s, 15m, 2h.", **_DURATION),
     "jobs": _key("How many services are built at the same time."),
     "run-image-mirrors": _key("Run image → images that hold the same, tried in their order."),
     "registry-mirrors": _key("Registry → the places that are asked first; * is every registry."),
@@ -149,7 +155,11 @@ _USER = {
     "volumes": _key(
         "Folders and files of this host that every build sees: SRC:DST[:ro|rw], with absolute SRC."
     ),
-    "secrets": _key("Id of a secret → the file that holds it, for projects that ask for the id."),
+    "secrets": _key(
+        "Id of a secret → src=FILE or env=NAME, for every project that asks for the id.",
+        propertyNames=_SECRET_ID,
+        additionalProperties={"type": "string", "pattern": "^(src|env)=."},
+    ),
 }
 
 MEANINGS: Mapping[type, Mapping[str, Meaning]] = {

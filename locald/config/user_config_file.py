@@ -106,7 +106,7 @@ def _check(text: str, path: Path) -> None:
         files=ProjectFiles(folder=path.parent),
         user=config,
         user_file=path,
-        environ=os.environ,
+        environ={},
     )
 
 

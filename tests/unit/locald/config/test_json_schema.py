@@ -83,7 +83,7 @@ def test_the_examples_of_the_documentation_are_valid(example: Example) -> None:
         '[services.docs]\ntype = "site"\npath = "docs"\nbuild = "cargo doc"',
         '[service.a]\nhealth_check = { type = "http", path = "/", interval = 1 }\nport = 65535',
         '[service.a.build]\nenv_file = ["a", "b"]\noutput = "oci:x"\ncreation_time = 5\n'
-        'timeout = "15m"\nplatform = "linux/arm64/v8"\nnetwork = "none"\nprocess = "web"',
+        'timeout = "1h30m"\nplatform = "linux/arm64/v8"\nnetwork = "none"\nprocess = "web"',
     ],
 )
 def test_good_projects(text: str, tmp_path: Path) -> None:
@@ -128,9 +128,14 @@ def test_bad_projects(text: str, at: str, tmp_path: Path) -> None:
         "exec_env = 'a/b'",
         "creation_time = 'yesterday'",
         "timeout = '1 hour'",
+        "timeout = ''",
+        "timeout = 0",
         "env = { 'A B' = '1' }",
         "env = { CNB_X = '1' }",
         "platform = 'amd64'",
+        "workspace = 'a/b'",
+        "secrets = ['id=x,src=/etc/passwd']",
+        "bindings = { Db = 'db' }",
     ],
 )
 def test_values_that_only_the_build_would_refuse(build: str) -> None:
