@@ -98,13 +98,20 @@ def _source(inspection: Inspection) -> list[Row]:
     def flat(value: object, key: str) -> Iterator[Row]:
         if isinstance(value, dict):
             for name, inner in value.items():
-                yield from flat(inner, str(name))
+                yield from flat(inner, f"{key}.{name}" if key else str(name))
+        elif isinstance(value, (list, tuple)) and any(isinstance(one, dict) for one in value):
+            for index, inner in enumerate(value):
+                yield from flat(inner, f"{key}[{index}]")
         elif isinstance(value, (list, tuple)):
             yield key, ", ".join(map(str, value))
         elif value not in (None, ""):
             yield key, str(value)
 
-    return list(flat(inspection.source or {}, ""))
+    rows: list[Row] = []
+    for name, value in (inspection.source or {}).items():
+        # The format's own two tables say nothing that the names in them do not.
+        rows += flat(value, "" if name in ("version", "metadata") else str(name))
+    return rows
 
 
 def _process(process: ProcessType) -> Row:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from locald.cli.state import State
+from locald.config.errors import shown_as
 from oci.errors import UsageError
 
 
@@ -36,7 +37,10 @@ def opened_source(path: Path, state: State) -> Iterator[OpenedSource]:
     from locald.build.source_archive import unpacked_source
 
     work = state.paths.ensure(state.paths.work)
-    with unpacked_source(path, work=work, runner=state.runner) as source:
+    with (
+        unpacked_source(path, work=work, runner=state.runner) as source,
+        shown_as(source.folder.resolve(), str(path)),
+    ):
         if source.note:
             state.console.note(f"{path}: {source.note}")
         yield OpenedSource(folder=source.folder, archive=path.resolve())

@@ -2,7 +2,8 @@
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from oci.errors import UsageError
@@ -14,8 +15,24 @@ class ConfigError(UsageError):
     """A configuration file is wrong: `FILE: KEY.PATH: what`."""
 
 
+_shown_as: dict[Path, Path] = {}
+
+
+@contextmanager
+def shown_as(folder: Path, name: str) -> Iterator[None]:
+    """In the block, messages call a folder by this name: one that is ours, and soon gone."""
+    _shown_as[folder] = Path(name)
+    try:
+        yield
+    finally:
+        del _shown_as[folder]
+
+
 def shown(path: Path) -> str:
     """A file's name in messages: relative when it lies below the current folder."""
+    for folder, name in _shown_as.items():
+        if path.is_relative_to(folder):
+            return str(name / path.relative_to(folder))
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):

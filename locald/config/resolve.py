@@ -39,7 +39,7 @@ from locald.config.pull_policy import PullPolicy
 from locald.config.registries import resolve_registries, resolve_run_image_mirrors
 from locald.config.request import BuildRequest
 from locald.config.resolution import Resolution
-from locald.config.sources import resolve_source_rules
+from locald.config.sources import refuse_lost_outputs, resolve_source_rules
 from locald.config.user_config import UserConfig, read_user_config
 from locald.paths import Paths
 from oci.errors import UsageError
@@ -126,6 +126,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
     project = resolve_project_name(resolution)
     names = resolve_names(resolution, project, suffix)
     outputs = resolve_outputs(resolution, names.called)
+    refuse_lost_outputs(resolution, outputs)
     workspace = resolve_workspace(resolution)
     check_user_ids(resolution)
     caching = resolve_caching(resolution, suffix)

@@ -1,6 +1,7 @@
 """Which files of the source a request's build sees."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,8 @@ from locald.config.flag_path import readable_path
 from locald.config.ignore import SourceRules
 from locald.config.project_files import blamed_on, inside
 from locald.config.resolution import Resolution, texts
+from oci.errors import UsageError
+from oci.location import ImageLocation
 
 if TYPE_CHECKING:
     from locald.config.ignore_file import IgnoreFile
@@ -50,6 +53,19 @@ def resolve_source_rules(resolution: Resolution) -> SourceRules:
     if where:
         resolution.origins["source_rules"] = where
     return rules
+
+
+def refuse_lost_outputs(resolution: Resolution, outputs: Iterable[ImageLocation]) -> None:
+    """What a project's file puts beside itself is gone with the folder of an archive."""
+    if resolution.files.archive is None or resolution.flags.outputs:
+        return
+    for output in outputs:
+        if output.path is not None and output.path.is_relative_to(resolution.folder):
+            raise UsageError(
+                f"{resolution.key('output')}: the project is in an archive, and cannot take the "
+                "image in",
+                hint="say where it goes with --output",
+            )
 
 
 def _ignore_files(resolution: Resolution) -> tuple["IgnoreFile", ...]:

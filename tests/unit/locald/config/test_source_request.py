@@ -260,3 +260,28 @@ def test_a_path_that_may_be_meant_as_a_name(project: Path, path: str, hint: str)
     refused = refusal(BuildFlags(path=Path(path)))
     assert refused.message.endswith("no such folder")
     assert refused.hint == hint
+
+
+def test_an_archive_is_known_by_its_own_name(project: Path) -> None:
+    archive = project.parent / "My Shop 1.2.tar.gz"
+    (made,) = read_requests(
+        BuildFlags(path=project), Paths.from_environment({"HOME": "/nowhere"}), {}, archive=archive
+    )
+    assert made.archived
+    assert (made.app_dir, made.project_dir) == (project, archive)
+    assert made.project_name == "My Shop 1.2"
+    assert made.origins["names"] == "the archive's name"
+    assert [name.repository for name in made.names] == ["my-shop-1-2"]
+
+
+def test_an_image_is_not_put_into_an_archive(project: Path) -> None:
+    write(project, {"locald.toml": '[service.web.build]\noutput = "oci:out"\n'})
+    paths = Paths.from_environment({"HOME": "/nowhere"})
+    archive = project.parent / "a.zip"
+    with pytest.raises(UsageError) as caught:
+        read_requests(BuildFlags(), paths, {}, archive=archive)
+    assert caught.value.message == (
+        "locald.toml: service.web.build.output: the project is in an archive, and cannot take "
+        "the image in"
+    )
+    assert read_requests(BuildFlags(outputs=("oci:x",)), paths, {}, archive=archive)
