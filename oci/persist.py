@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from oci.patience import Patience
 from oci.registry_errors import RegistryTimeoutError, Transient
+from oci.side_by_side import interruptible
 
 log = logging.getLogger(__name__)
 
@@ -28,4 +30,4 @@ def persist(ask: Callable[[], _T], patience: Patience, sleep: Callable[[float], 
             if pause is None:
                 raise error.final from error
             log.info("%s; asking again in %.1f s", error, pause)
-            sleep(pause)
+            interruptible(partial(sleep, pause))

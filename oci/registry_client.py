@@ -34,6 +34,7 @@ from oci.registry_errors import (
     registry_words,
 )
 from oci.registry_login import RegistryLogin, Scope
+from oci.side_by_side import interruptible
 
 log = logging.getLogger(__name__)
 
@@ -317,7 +318,7 @@ class RegistryClient:
         return data
 
     def _persist(self, ask: Callable[[], _T]) -> _T:
-        return persist(ask, self._patience, self._sleep)
+        return persist(lambda: interruptible(ask), self._patience, self._sleep)
 
     def _manifest_path(self, image: Reference) -> str:
         name = str(image.digest) if image.digest is not None else image.tag

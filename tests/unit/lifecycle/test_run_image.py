@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from lifecycle.builder import BuilderImage, RunImageChoice
-from lifecycle.run_image import candidates, run_toml_images
+from lifecycle.run_image import candidates, run_toml_images, with_mirrors
 from oci.errors import ImageError
 from oci.reference import Reference
 
@@ -92,3 +92,18 @@ def test_a_chosen_mirror_changes_places_with_its_image() -> None:
 
 def test_a_foreign_choice_stands_before_what_the_builder_offers() -> None:
     assert entries("mine.example/run:1") == [("mine.example/run:1", ()), RUN_ENTRY, TINY_ENTRY]
+
+
+def test_the_user_s_mirrors_come_before_what_the_builder_names() -> None:
+    mine = Reference.parse("mine.example/run:1")
+    made = with_mirrors(builder(RUN, TINY), {Reference.parse("a.example/run:latest"): (mine,)})
+    found = candidates(made, chosen=None, registries=["c.example"], preferred=[mine])
+    assert [str(name) for name in found][:3] == [
+        "c.example/run:1",
+        "mine.example/run:1",
+        "a.example/run:latest",
+    ]
+    (first, mirrors), *_ = run_toml_images(made, mine)
+    assert first == mine
+    assert mirrors[0] == "a.example/run:latest"
+    assert with_mirrors(builder(RUN), {}).run_images == (RUN,)
