@@ -12,11 +12,14 @@ are fine.
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from oci.errors import UsageError
 
+# Below /platform.
+BINDINGS = "bindings"
 CA_CERTIFICATES = "ca-certificates"
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
 
@@ -61,14 +64,9 @@ def read_binding(name: str, folder: Path) -> Binding:
     return Binding(name=name, type=_type(name, root), folder=root)
 
 
-def certificate_files(bundle: bytes) -> dict[str, bytes]:
-    """A binding of the type ca-certificates, one certificate a file, as its readers want it.
-
-    bundle: PEM certificates, one after another, as `lifecycle.ca_bundle` writes them.
-    """
-    end = b"-----END CERTIFICATE-----"
-    blocks = [block.strip() for block in bundle.split(end) if block.strip()]
-    files = {f"ca-{n:03}.pem": block + b"\n" + end + b"\n" for n, block in enumerate(blocks, 1)}
+def certificate_files(certificates: Iterable[bytes]) -> dict[str, bytes]:
+    """A binding of the type ca-certificates, one certificate a file, as its readers want it."""
+    files = {f"ca-{n:03}.pem": one + b"\n" for n, one in enumerate(certificates, 1)}
     return {"type": CA_CERTIFICATES.encode(), **files}
 
 

@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import PurePosixPath
 from urllib.parse import quote, quote_plus
 
+SECRETS = PurePosixPath("/run/secrets")
 MIN_BYTES = 8
 """Fewer than this are in any file by chance."""
 

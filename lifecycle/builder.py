@@ -6,7 +6,7 @@ and has no specification, so what it lacks is optional here and what it adds is 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 import msgspec
@@ -85,6 +85,15 @@ class BuilderImage:
     system: SystemModules = field(default_factory=SystemModules)
     buildpack_apis: tuple[str, ...] = ()
     created_by: str = ""
+
+    def with_user(self, uid: int | None, gid: int | None) -> Self:
+        """The same with another user, or group, in its environment too; None keeps its own."""
+        if uid is None and gid is None:
+            return self
+        uid = self.uid if uid is None else uid
+        gid = self.gid if gid is None else gid
+        env = {**self.env, UID_VARIABLE: str(uid), GID_VARIABLE: str(gid)}
+        return replace(self, uid=uid, gid=gid, env=env)
 
     @classmethod
     def from_config(cls, config: ImageConfig, *, origin: str) -> Self:

@@ -66,11 +66,14 @@ def write_joined(target: Path, bundles: Iterable[Path]) -> None:
     A builder's bundle may be a link to any file of this host; what it would lead to must not
     enter the build.
     """
-    certificates: dict[bytes, None] = {}
-    for bundle in bundles:
-        with bundle.open("rb") as file:
-            certificates.update(dict.fromkeys(_CERTIFICATE.findall(file.read(_MAX_BUNDLE_BYTES))))
-    target.write_bytes(b"".join(certificate + b"\n" for certificate in certificates))
+    found = dict.fromkeys(one for bundle in bundles for one in certificates(bundle))
+    target.write_bytes(b"".join(certificate + b"\n" for certificate in found))
+
+
+def certificates(bundle: Path) -> tuple[bytes, ...]:
+    """The certificates of a file, in PEM form, and nothing else of what it holds."""
+    with bundle.open("rb") as file:
+        return tuple(_CERTIFICATE.findall(file.read(_MAX_BUNDLE_BYTES)))
 
 
 def variables(bundle: PurePosixPath) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from lifecycle.image_time import VARIABLE
 from lifecycle.inputs import APP_IMAGE, PREVIOUS_IMAGE, LifecycleInputs
 from lifecycle.phase import Phase
 from lifecycle.platform_api import SINCE
@@ -44,13 +45,15 @@ def phase_command(phase: Phase, inputs: LifecycleInputs) -> PhaseCommand:
         "-layers", str(inputs.paths.layers),
         *tail,
     )  # fmt: skip
-    return PhaseCommand(phase=phase, argv=argv, env=_environment(inputs))
+    return PhaseCommand(phase=phase, argv=argv, env=_environment(phase, inputs))
 
 
-def _environment(inputs: LifecycleInputs) -> dict[str, str]:
+def _environment(phase: Phase, inputs: LifecycleInputs) -> dict[str, str]:
     env = {"CNB_PLATFORM_API": str(inputs.api), "CNB_EXPERIMENTAL_MODE": "quiet"}
     if inputs.api >= SINCE["CNB_EXEC_ENV"]:
         env["CNB_EXEC_ENV"] = inputs.exec_env
+    if phase is Phase.EXPORT and inputs.created_seconds is not None:
+        env[VARIABLE] = str(inputs.created_seconds)
     return env
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lifecycle.build_log import BuildLog
+from lifecycle.build_secret import SECRETS, BuildSecret, Redactor
 from lifecycle.commands import PhaseCommand, phase_command
 from lifecycle.detection import DetectionLog
 from lifecycle.detection_summary import verdict_lines
@@ -15,7 +16,7 @@ from lifecycle.disk_watch import DiskWatch
 from lifecycle.errors import PhaseError
 from lifecycle.inputs import LifecycleInputs
 from lifecycle.phase import Phase
-from lifecycle.runtime.spec import ContainerSpec, Network, Sandbox
+from lifecycle.runtime.spec import ContainerSpec, MemoryFolder, Network, Sandbox
 from lifecycle.workspace import Workspace
 from oci.errors import DISK_FULL_HINT, Error, StorageError
 from oci.process import Stream
@@ -73,6 +74,7 @@ class Execution:
 
     image_env: the builder image's environment. proxy_env: for the phases that run buildpacks.
     build_root: the build phase's own, if it has one.
+    secrets: files of the build phase; nothing that a phase prints shows what they hold.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Execution:
     network: Network
     disk_watch: DiskWatch | None = None
     build_root: BuildRoot | None = None
+    secrets: tuple[BuildSecret, ...] = ()
 
     def spec(self, phase: Phase) -> ContainerSpec:
         """The container of a phase."""
@@ -98,6 +101,7 @@ class Execution:
             group=self.inputs.gid,
             mounts=self.workspace.mounts(phase),
             overlays=self.workspace.overlays(phase),
+            memory=self._memory(phase),
             network=self.network if phase.runs_buildpacks else Network.NONE,
             read_only_root=not phase.runs_buildpacks,
             hostname="locald",
@@ -110,9 +114,11 @@ class Execution:
         log = BuildLog()
         detection = DetectionLog() if phase is Phase.DETECT else None
         disk_full = False
+        redact = Redactor(self.secrets)
 
         def receive(stream: Stream, text: str) -> None:
             nonlocal disk_full
+            text = redact(text)
             plain = _COLOR.sub("", text)
             kept.append(plain)
             disk_full = disk_full or _DISK_FULL in plain.lower()
@@ -135,6 +141,12 @@ class Execution:
             notes=(_CACHE_LOST,) if lost_cache else (),
             detection=detection,
         )
+
+    def _memory(self, phase: Phase) -> tuple[MemoryFolder, ...]:
+        if phase is not Phase.BUILD or not self.secrets:
+            return ()
+        files = {secret.id: secret.value for secret in self.secrets}
+        return (MemoryFolder(target=SECRETS, files=files),)
 
     def _root(self, phase: Phase) -> BuildRoot:
         own = self.build_root if phase is Phase.BUILD else None

@@ -16,6 +16,7 @@ LIFECYCLE_METADATA = "io.buildpacks.lifecycle.metadata"
 BUILD_METADATA = "io.buildpacks.build.metadata"
 PROJECT_METADATA = "io.buildpacks.project.metadata"
 REBASABLE = "io.buildpacks.rebasable"
+EXEC_ENV = "io.buildpacks.exec-env"
 
 
 class LayerMetadata(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
 """The folders of one build on the host, and what each phase sees of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
+from lifecycle.bindings import BINDINGS
 from lifecycle.inputs import MountPaths
 from lifecycle.phase import Phase
 from lifecycle.runtime.spec import Mount, OverlayMount
@@ -21,6 +22,7 @@ class Workspace:
     modules: read-only mounts of added buildpacks and extensions.
     lifecycle: what takes the place of the builder's lifecycle in every phase.
     extra: read-only mounts for the phases that run buildpacks (the CA bundle).
+    bindings: service bindings: their names and folders on the host. volumes: the user's mounts.
     """
 
     root: Path
@@ -33,6 +35,8 @@ class Workspace:
     adopted: tuple[PurePosixPath, ...] = ()
     extra: tuple[Mount, ...] = ()
     lifecycle: Path | None = None
+    bindings: Mapping[str, Path] = field(default_factory=dict)
+    volumes: tuple[Mount, ...] = ()
 
     @property
     def layers(self) -> Path:
@@ -64,6 +68,22 @@ class Workspace:
             folder = self._temporary(phase)
             folder.mkdir()
             folder.chmod(0o1777)
+        # /platform is read-only, so what is mounted in it needs its places before.
+        for mount in (*self._bindings(), *self.volumes):
+            if mount.target.is_relative_to(self.paths.platform):
+                place = self.platform / mount.target.relative_to(self.paths.platform)
+                if mount.source.is_dir():
+                    place.mkdir(parents=True, exist_ok=True)
+                else:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.touch()
+
+    def write_binding(self, name: str, files: Mapping[str, bytes]) -> None:
+        """A service binding of ours: entry by entry, beside the user's."""
+        folder = self.platform / BINDINGS / name
+        folder.mkdir(parents=True)
+        for entry, content in files.items():
+            (folder / entry).write_bytes(content)
 
     def write_environment(self, env: Mapping[str, str]) -> None:
         """/platform/env: a file for each variable, its bytes exactly the value."""
@@ -116,4 +136,11 @@ class Workspace:
 
     def _for_buildpacks(self) -> tuple[Mount, ...]:
         platform = Mount(source=self.platform, target=self.paths.platform, read_only=True)
-        return (platform, *self.modules, *self.extra)
+        return (platform, *self._bindings(), *self.modules, *self.extra, *self.volumes)
+
+    def _bindings(self) -> tuple[Mount, ...]:
+        folder = self.paths.platform / BINDINGS
+        return tuple(
+            Mount(source=source, target=folder / name, read_only=True)
+            for name, source in self.bindings.items()
+        )

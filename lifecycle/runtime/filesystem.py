@@ -13,6 +13,7 @@ from lifecycle.runtime.memory import (
 )
 from lifecycle.runtime.rootfs_lint import check_rootfs, linked_files
 from lifecycle.runtime.spec import ContainerSpec, Mount, OverlayMount
+from oci.errors import ContainerError
 from oci.overlay import Overlay, OverlayMounter
 from oci.process import Command, CommandRunner
 from oci.userns import UserNamespace
@@ -56,6 +57,7 @@ class Filesystems:
         overlays = tuple(
             Mount(source=self._mounted(overlay), target=overlay.target) for overlay in spec.overlays
         )
+        self._refuse_links(spec, overlays)
         memory = self._in_memory(spec, folder)
         mounts = sorted_by_depth((*files, *overlays, *memory, *spec.mounts))
         return Filesystem(folder=folder, rootfs=self._root(spec, folder, mounts), mounts=mounts)
@@ -82,6 +84,19 @@ class Filesystems:
             names = (str(merged / link.relative_to("/")) for link in links)
             self._namespace.run("rm", "-f", "--", *names)
         return merged
+
+    def _refuse_links(self, spec: ContainerSpec, overlays: tuple[Mount, ...]) -> None:
+        """A container before this one may have put a link where something is to be mounted."""
+        for overlay in overlays:
+            for mount in spec.mounts:
+                if not mount.target.is_relative_to(overlay.target):
+                    continue
+                inside = mount.target.relative_to(overlay.target)
+                seen = Path(f"/proc/{self._namespace.pid}/root{overlay.source}")
+                if any((seen / path).is_symlink() for path in (inside, *inside.parents[:-1])):
+                    raise ContainerError(
+                        f"{spec.name}: {mount.target} has become a link since the build began"
+                    )
 
     def _in_memory(self, spec: ContainerSpec, folder: Path) -> tuple[Mount, ...]:
         mounts = memory_mounts(spec, folder)

@@ -10,12 +10,14 @@ from lifecycle.run_image import with_mirrors
 from lifecycle.runtime.select import Selection, select_runtime
 from locald.build.acquire import acquire_builder, acquire_run_image
 from locald.build.added_modules import AddedModules, add_modules
+from locald.build.exec_env import of_same_exec_env, tell_exec_env
 from locald.build.lifecycle_override import override_lifecycle
 from locald.build.module_sources import ModuleSources
 from locald.build.observer import BuildObserver
 from locald.build.previous import PreviousImage, acquire_previous
 from locald.build.tools import Tools
 from locald.config.request import BuildRequest
+from oci.emulation import require_runnable
 from oci.errors import ImageError
 from oci.location import ImageLocation
 from oci.reference import Reference
@@ -49,6 +51,7 @@ def acquire_all(
     tools: Tools,
     observer: BuildObserver,
 ) -> Acquired:
+    require_runnable(request.platform)
     _refuse_taken_names(request, tools.store)
     selection = select_runtime(request.runtime, tools.runner)
     observer.detail(f"runtime {selection.runtime.name}: {selection.reason}")
@@ -69,7 +72,7 @@ def acquire_all(
         BuilderImage.from_config(builder.config, origin=origin),
         sources,
     )
-    builder_image = lifecycle.builder
+    builder_image = lifecycle.builder.with_user(request.uid, request.gid)
     builder_image = with_mirrors(builder_image, request.run_image_mirrors)
     api = negotiate(builder_image.platform_apis, origin=lifecycle.origin or origin)
     observer.detail(
@@ -89,7 +92,10 @@ def acquire_all(
     observer.detail(f"run image {name} ({run_image.digest})")
     added = add_modules(request.modules, builder_image, sources, labels=builder.config.labels)
     id_map = selection.runtime.id_map(builder_image.uid, builder_image.gid)
-    previous = acquire_previous(request, targets, tools, observer)
+    tell_exec_env(request, api, observer)
+    previous = of_same_exec_env(
+        acquire_previous(request, targets, tools, observer), request, api, observer
+    )
     return Acquired(
         selection=selection,
         builder=builder,

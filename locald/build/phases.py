@@ -9,7 +9,8 @@ from locald.build.observer import BuildObserver
 
 # Between the two, image extensions may change what the others run in and build on.
 TO_DETECTION = (Phase.ANALYZE, Phase.DETECT)
-AFTER_DETECTION = (Phase.RESTORE, Phase.BUILD, Phase.EXPORT)
+TO_BUILD = (Phase.RESTORE, Phase.BUILD)
+TO_EXPORT = (Phase.EXPORT,)
 
 
 def run_phases(

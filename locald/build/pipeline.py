@@ -34,16 +34,21 @@ from locald.build.artifacts import Artifacts
 from locald.build.background import Background, complete_beside
 from locald.build.caching import open_cache
 from locald.build.comparison import Comparison, Ingredients
+from locald.build.creation_time import created_seconds
 from locald.build.deliver import Delivery, deliver, destinations, wants_base
 from locald.build.detect_only import for_detection
 from locald.build.ledger import Inputs, Ledger
 from locald.build.observer import BuildObserver
-from locald.build.phases import AFTER_DETECTION, TO_DETECTION, run_phases
+from locald.build.phases import TO_BUILD, TO_DETECTION, TO_EXPORT, run_phases
+from locald.build.process_type import check_process_type
+from locald.build.secrets import SecretGuard, clear_unsearched, read_secrets
 from locald.build.source_metadata import image_labels, source_metadata
 from locald.build.tools import Tools
 from locald.build.workshop import make_workspace
 from locald.config.request import BuildRequest
+from oci.cancellation import time_limit
 from oci.digest import Digest
+from oci.errors import BusyError
 from oci.location import ImageLocation
 from oci.reference import LOCALHOST, Reference
 from oci.scratch import scratch_folder
@@ -62,8 +67,22 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger: 
 
     Raises `oci.errors.Error`; nothing half-made stays visible.
     """
+    with time_limit(request.timeout_seconds, lambda: _out_of_time(request)):
+        _build(request, tools, observer, ledger)
+
+
+def _out_of_time(request: BuildRequest) -> BusyError:
+    return BusyError(
+        f"{request.origins['timeout_seconds']}: the build did not end within "
+        f"{request.timeout_seconds} s",
+        hint="give it more time with --timeout; the last image is as it was",
+    )
+
+
+def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger: Ledger) -> None:
     clock = ledger.clock
     targets = destinations(request.outputs, request.names)
+    secrets = read_secrets(request.mounts.secrets, os.environ, observer)
     with ExitStack() as stack:
         if request.detect_only:
             request = stack.enter_context(for_detection(request, tools))
@@ -86,6 +105,7 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger: 
                 )
             )
         cache = opened.cache
+        clear_unsearched(cache, tools.runner, observer)
         workshop = stack.enter_context(ExitStack())
         root = workshop.enter_context(
             scratch_folder(tools.paths.ensure(tools.paths.work), tools.runner)
@@ -132,12 +152,16 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger: 
         execution = Execution(
             name=f"locald-{root.name}",
             rootfs=acquired.rootfs,
-            inputs=_inputs(request, acquired, workspace),
+            inputs=_inputs(request, tools, acquired, workspace),
             workspace=workspace,
             image_env=acquired.builder_image.env,
             proxy_env={n: os.environ[n] for n in _PROXY_VARIABLES if os.environ.get(n)},
             network=request.network,
             disk_watch=DiskWatch((root, cache.root)),
+            secrets=secrets,
+        )
+        guard = SecretGuard(
+            secrets, cache, workspace.layers, runner=tools.runner, observer=observer
         )
         with clock.step("sandbox"):
             sandbox = workshop.enter_context(acquired.selection.runtime.open(workspace.sandbox))
@@ -162,11 +186,14 @@ def build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger: 
             ledger.inputs = _ledger_inputs(acquired, ingredients)
             base = complete_beside(tools.store, acquired.run_image, request.platform, needed=wanted)
             execution = replace(execution, build_root=extended.build_root)
-            for phase in AFTER_DETECTION:
+            for phase in (*TO_BUILD, *TO_EXPORT):
                 sandbox.prepare(execution.spec(phase))
-        run_phases(AFTER_DETECTION, execution, sandbox, observer, ledger)
+        with guard.watching():
+            run_phases(TO_BUILD, execution, sandbox, observer, ledger)
+            check_process_type(request, workspace.layers)
+            run_phases(TO_EXPORT, execution, sandbox, observer, ledger)
         with clock.step("keep"):
-            image, new_layers = _keep(request, tools, acquired, workspace)
+            image, new_layers = _keep(request, tools, acquired, workspace, guard)
             if request.artifacts.from_build or comparison.wanted:
                 left = Artifacts.of_build(workspace.layers, image, request.names)
                 left.write(request.artifacts)
@@ -205,7 +232,9 @@ def _ledger_inputs(acquired: Acquired, ingredients: Ingredients) -> Inputs:
     )
 
 
-def _inputs(request: BuildRequest, acquired: Acquired, workspace: Workspace) -> LifecycleInputs:
+def _inputs(
+    request: BuildRequest, tools: Tools, acquired: Acquired, workspace: Workspace
+) -> LifecycleInputs:
     return LifecycleInputs(
         api=acquired.api,
         paths=workspace.paths,
@@ -218,6 +247,7 @@ def _inputs(request: BuildRequest, acquired: Acquired, workspace: Workspace) -> 
         skip_layers=request.caching.clear,
         process_type=request.process_type,
         exec_env=request.exec_env,
+        created_seconds=created_seconds(request, tools.runner),
     )
 
 
@@ -273,7 +303,11 @@ def _extend(
 
 
 def _keep(
-    request: BuildRequest, tools: Tools, acquired: Acquired, workspace: Workspace
+    request: BuildRequest,
+    tools: Tools,
+    acquired: Acquired,
+    workspace: Workspace,
+    guard: SecretGuard,
 ) -> tuple[StoredImage, frozenset[str]]:
     """The exported image into the store, under all its names; with it, the layers it added."""
     layout = exported_layout(workspace.layout)
@@ -287,6 +321,7 @@ def _keep(
         labels=image_labels(request.metadata),
         inherited=acquired.run_image.config.labels,
     )
+    guard.check(layout, image, tools.store)
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
     return tools.store.commit(layout, request.local_names, request.platform), new_layers
 

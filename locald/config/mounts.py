@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from lifecycle.bindings import Binding, read_binding
+from lifecycle.bindings import BINDINGS, Binding, read_binding
 from lifecycle.inputs import MountPaths
 from lifecycle.runtime.spec import Mount
 from locald.config.binding import parse_binding
@@ -35,7 +35,7 @@ def resolve_mounts(resolution: Resolution, paths: MountPaths) -> MountRequest:
     volumes = _volumes(resolution, paths)
     bindings = _bindings(resolution)
     for binding in bindings:
-        target = paths.platform / "bindings" / binding.name
+        target = paths.platform / BINDINGS / binding.name
         for mount in volumes:
             if mount.target.is_relative_to(target) or target.is_relative_to(mount.target):
                 raise UsageError(

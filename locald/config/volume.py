@@ -2,6 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
+from lifecycle.bindings import BINDINGS
 from lifecycle.inputs import MountPaths
 from lifecycle.runtime.spec import Mount
 from oci.errors import UsageError
@@ -17,7 +18,6 @@ _OTHER_OPTIONS = {
 }
 # What containers are made of; nothing of the host belongs there.
 _SYSTEM = tuple(PurePosixPath(path) for path in ("/proc", "/sys", "/dev", "/run/secrets"))
-_BINDINGS = PurePosixPath("bindings")
 
 
 def parse_volume(text: str, *, relative_to: Path) -> Mount:
@@ -45,7 +45,7 @@ def check_volume_target(target: PurePosixPath, paths: MountPaths) -> None:
 
     Allowed within them are a service binding, as `pack` takes it, and what lies below the source.
     """
-    bindings = paths.platform / _BINDINGS
+    bindings = paths.platform / BINDINGS
     if target == bindings or target.is_relative_to(bindings):
         return
     if target == paths.app:

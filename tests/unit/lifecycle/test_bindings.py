@@ -85,7 +85,7 @@ def test_a_file_is_no_binding(folder: Path) -> None:
 def test_certificates_one_by_one() -> None:
     one = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
     two = one.replace(b"AAAA", b"BBBB")
-    assert certificate_files(one + b"\n" + two + b"\n") == {
+    assert certificate_files([one, two]) == {
         "type": b"ca-certificates",
         "ca-001.pem": one + b"\n",
         "ca-002.pem": two + b"\n",
