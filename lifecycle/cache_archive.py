@@ -42,6 +42,8 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_archive(caches: Sequence[BuildCache], sink: Callable[[bytes], object]) -> None:
     """All of these caches, their locks held. Raises StorageError."""
+    for cache in caches:
+        cache.check_searched()
     tar = TreeTar(sink)
     identities = tuple(msgspec.structs.replace(c.identity, app_dir="") for c in caches)
     tar.add_file(_INDEX, msgspec.json.encode(_Index(version=VERSION, caches=identities)))

@@ -35,6 +35,7 @@ def copy_cache(source: BuildCache, target: BuildCache) -> None:
         if os.access(source.root, os.W_OK):  # else nobody of this host writes to it
             stack.enter_context(exclusive(source.lock, what=f"the cache {source.root}"))
         source.check()
+        source.check_searched()
         staged = stack.enter_context(target.replacement())
         committed = staged / "lifecycle" / COMMITTED
         committed.mkdir(mode=0o755)

@@ -130,6 +130,7 @@ class CacheImage:
         Returns None when all is there already.
         Raises ImageError or StorageError; the image that is there stays then.
         """
+        cache.check_searched()
         state = read_state(cache.image)
         before = _base_layers(cache, state)
         packed = pack(cache)

@@ -106,6 +106,20 @@ class BuildCache:
         return self.root / "lock"
 
     @property
+    def unsearched(self) -> Path:
+        """The file that is there while a build with secrets has not been searched for them."""
+        return self.root / "unsearched"
+
+    def check_searched(self) -> None:
+        """Raises StorageError when there may be a secret in it: then nothing leaves it."""
+        if os.path.lexists(self.unsearched):
+            raise StorageError(
+                f"the cache {self.root.name} may hold a secret: a build with secrets did not come "
+                "to its end",
+                hint="build once more, or delete the cache: locald cache clear",
+            )
+
+    @property
     def empty(self) -> bool:
         """Is there nothing in it that a build could use?"""
         if any(_names_matching(self.lifecycle / "committed", ".tar")):

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from lifecycle.cache_archive import read_archive, write_archive
+from lifecycle.cache_copy import copy_cache
 from lifecycle.caches import BuildCache, CacheIdentity
-from oci.errors import ImageError
+from oci.errors import ImageError, StorageError
 from tests.support.build_caches import filled, layer_tar, locate, raw_tar, state_of
 
 Member = tuple[str, bytes, bytes | str]
@@ -186,3 +187,13 @@ def test_no_archive_takes_away_the_rights_to_the_cache(tmp_path: Path) -> None:
     place(archive_of(locate(tmp_path / "ours")), theirs)
     for folder in (theirs.lifecycle, theirs.build):
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cache_that_may_hold_a_secret_goes_nowhere(tmp_path: Path) -> None:
+    cache, other = filled(tmp_path), locate(tmp_path / "other")
+    cache.unsearched.touch()
+    with pytest.raises(StorageError, match="may hold a secret"):
+        archive_of(cache)
+    with pytest.raises(StorageError, match="may hold a secret"):
+        copy_cache(cache, other)
+    assert other.empty
