@@ -13,7 +13,6 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from oci.errors import CommandError, HostError, StorageError
@@ -155,7 +154,8 @@ class OverlayMounter:
         return Path(f"/proc/{self._namespace.pid}/root{path}")
 
     def _remove(self, merged: Path, hidden: tuple[PurePosixPath, ...]) -> None:
-        names = [str(merged / path) for path in _topmost(hidden)]
+        found = _topmost(hidden).items()
+        names = [str(merged / folder / name) for folder, inside in found for name in inside]
         while names:
             self._namespace.run("rm", "-rf", "--", *names[:500])
             names = names[500:]
@@ -181,13 +181,14 @@ def prepare_upper(
     made: dict[PurePosixPath, os.stat_result] = {PurePosixPath(): lower.stat()}
     whiteouts = _Whiteouts()
     # A folder at a time: there may be thousands of hidden files, in few folders.
-    for folder, paths in groupby(_topmost(hidden), key=lambda path: path.parent):
-        inside = f"{lower / folder}/"
-        names = [path.name for path in paths if os.path.lexists(inside + path.name)]
+    for text, hidden_names in _topmost(hidden).items():
+        inside = f"{lower}/{text}/" if text else f"{lower}/"
+        names = [name for name in hidden_names if os.path.lexists(inside + name)]
+        folder = PurePosixPath(text)
         if names and _is_folder_of(lower, folder):
             _make_folders(lower, upper, (*reversed(folder.parents), folder), made)
             for name in names:
-                whiteouts.make(f"{upper / folder}/{name}")
+                whiteouts.make(f"{upper}/{text}/{name}")
     for path in adopted:
         if not _parents_are_folders(lower, path):
             continue
@@ -254,17 +255,25 @@ def _make_device(path: str) -> bool:
     return True
 
 
-def _topmost(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
-    """The paths without those below another one, folder by folder; refuses what leads out of
-    the tree."""
-    wanted = set(paths)
+def _topmost(paths: Iterable[PurePosixPath]) -> dict[str, list[str]]:
+    """The paths without those below another one: folder (`""` is the root) → names in it. Refuses
+    what leads out of the tree."""
+    wanted = {str(path) for path in paths}  # texts: with thousands, paths take longer than links
+    folders: dict[str, list[str]] = {}
     for path in wanted:
-        if path.is_absolute() or ".." in path.parts or not path.parts:
+        folder, _, name = path.rpartition("/")
+        if path.startswith("/") or name in ("", ".", ".."):
             raise ValueError(f"not a path inside the overlay: {path}")
-    folders = {path.parent for path in wanted}
-    hidden = {f for f in folders if f in wanted or not wanted.isdisjoint(f.parents)}
-    topmost = (path for path in wanted if path.parent not in hidden)
-    return sorted(topmost, key=lambda path: (str(path.parent), path.name))
+        folders.setdefault(folder, []).append(name)
+    for folder in folders:
+        if ".." in folder.split("/"):
+            raise ValueError(f"not a path inside the overlay: {folder}")
+    return {
+        folder: sorted(names)
+        for folder, names in sorted(folders.items())
+        if not folder
+        or (folder not in wanted and wanted.isdisjoint(map(str, PurePosixPath(folder).parents)))
+    }
 
 
 def _parents_are_folders(lower: Path, path: PurePosixPath) -> bool:
