@@ -357,7 +357,8 @@ def _readable(layout: Layout) -> bool:
 
 
 def _check_platform(config: ImageConfig, platform: Platform, *, origin: str) -> None:
-    if (config.os, config.architecture) != (platform.os, platform.architecture):
+    # Buildpackages of scripts are made for every architecture, and name none.
+    if config.os != platform.os or config.architecture not in ("", platform.architecture):
         raise ImageError(
             f"{origin} is made for {config.platform}, not for {platform}",
             hint="choose an image of that platform, or pass --platform",

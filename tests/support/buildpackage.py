@@ -76,7 +76,7 @@ def make_cnb_file(layout: Layout, file: Path) -> Path:
 
 def make_tgz(folder: Path, file: Path, *, prefix: str = ".") -> Path:
     """An archive of a folder."""
-    with tarfile.open(file, "w:gz") as archive:
+    with tarfile.open(file, "w:gz", compresslevel=1) as archive:
         archive.add(folder, arcname=prefix)
     return file
 

@@ -1,74 +1,33 @@
 """Modules that a build adds: from real folders, archives, images and a web server, to one order."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from lifecycle.builder import BuilderImage
 from lifecycle.inline_buildpack import InlineBuildpack
-from lifecycle.module import ModuleInfo, ModuleRef, OrderEntry
+from lifecycle.module import ModuleRef, OrderEntry
 from lifecycle.runtime.spec import Mount
 from locald.build.added_modules import AddedModules, add_modules
 from locald.build.module_sources import ModuleSources
-from locald.cli.console import Console, Verbosity
-from locald.config.module_source import ModuleEntry, ModuleSource, parse_module
 from locald.config.modules import ModuleRequest
 from locald.config.pull_policy import PullPolicy
-from locald.paths import Paths
-from oci.errors import Error, ImageError, UsageError
+from oci.errors import ImageError, UsageError
 from oci.layout import Layout
 from oci.platform import Platform
-from oci.process import CommandRunner
-from oci.skopeo import Skopeo
-from oci.store import ImageStore
+from tests.support.added_modules import AMD64, BUILDER, add, entries, make_sources
 from tests.support.buildpack_folder import BuildpackFolder
 from tests.support.buildpackage import make_buildpackage, make_cnb_file, make_composite, make_tgz
 from tests.support.web_files import Answer, WebFiles, serve_files
 
-AMD64 = Platform("linux", "amd64")
-BUILDER = BuilderImage(
-    uid=1000,
-    gid=1000,
-    env={},
-    platform_apis=("0.12",),
-    lifecycle_version="0.21.0",
-    run_images=(),
-    buildpacks=(
-        ModuleInfo(id="acme/a", version="1.0.0"),
-        ModuleInfo(id="acme/b", version="1.0.0"),
-        ModuleInfo(id="acme/many", version="1.0.0"),
-        ModuleInfo(id="acme/many", version="2.0.0"),
-    ),
-    order=(
-        OrderEntry((ModuleRef("acme/a", "1.0.0"), ModuleRef("acme/b", "", optional=True))),
-        OrderEntry((ModuleRef("acme/b", "1.0.0"),)),
-    ),
-    stack_id="",
-    distro="",
-    description="",
-    extensions=(ModuleInfo(id="acme/curl", version="1.0.0"),),
-    order_extensions=(OrderEntry((ModuleRef("acme/curl"),)),),
-    buildpack_apis=("0.9", "0.10"),
-)
 A, B = ModuleRef("acme/a", "1.0.0"), ModuleRef("acme/b", "1.0.0")
 MINE = ModuleRef("e2e/test", "1.0.0")
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> ModuleSources:
-    paths = Paths.from_environment(
-        {"LOCALD_DATA_DIR": str(tmp_path / "data"), "LOCALD_CACHE_DIR": str(tmp_path / "cache")}
-    )
-    return ModuleSources(
-        store=ImageStore(paths.store, Skopeo(CommandRunner())),
-        paths=paths,
-        platform=AMD64,
-        policy=PullPolicy.IF_NOT_PRESENT,
-        observer=Console(verbosity=Verbosity.QUIET),
-    )
+    return make_sources(tmp_path)
 
 
 @pytest.fixture
@@ -82,27 +41,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebFiles]:
         monkeypatch.delenv(name, raising=False)
     with serve_files() as files:
         yield files
-
-
-def entries(
-    *texts: str | Path | ModuleSource, limit: Path | None = None
-) -> tuple[ModuleEntry, ...]:
-    return tuple(
-        ModuleEntry(
-            source=parse_module(str(text), relative_to=Path("/"))
-            if isinstance(text, str | Path)
-            else text,
-            origin="--buildpack",
-            limit=limit,
-        )
-        for text in texts
-    )
-
-
-def add(
-    sources: ModuleSources, *order: str | Path | ModuleSource, builder: BuilderImage = BUILDER
-) -> AddedModules:
-    return add_modules(ModuleRequest(order=entries(*order)), builder, sources, labels={})
 
 
 def groups(added: AddedModules) -> list[tuple[ModuleRef, ...]]:
@@ -262,6 +200,17 @@ def test_the_pull_policy_counts_for_addresses(
     assert [one.status for one in server.requests] == [200, 304]
 
 
+def test_a_buildpackage_for_every_architecture_is_one_for_ours(
+    sources: ModuleSources, mine: Path, tmp_path: Path
+) -> None:
+    """As `pack buildpack package` makes them of buildpacks without targets."""
+    layout = make_buildpackage(tmp_path / "p", mine, platform=Platform("linux", ""))
+    assert groups(add(sources, f"oci:{layout.path}")) == [(MINE,)]
+    other = make_buildpackage(tmp_path / "o", mine, platform=Platform("linux", "s390x"))
+    with pytest.raises(ImageError, match=r"is made for linux/s390x, not for linux/amd64"):
+        add(sources, f"oci:{other.path}")
+
+
 def test_a_script_is_a_buildpack(sources: ModuleSources) -> None:
     inline = InlineBuildpack(id="me/x", api="0.10", script="true")
     added = add(sources, inline)
@@ -300,93 +249,3 @@ def test_the_same_buildpack_twice_is_one_and_two_of_one_name_are_refused(
     other = BuildpackFolder.make(tmp_path / "other", build="exit 1").path
     with pytest.raises(ImageError, match=r"two different buildpacks are called e2e/test@1\.0\.0"):
         add(sources, mine, other)
-
-
-Breaker = Callable[[Path], object]
-
-
-def toml(text: str, old: str = "") -> Breaker:
-    """Change buildpack.toml."""
-
-    def change(folder: Path) -> None:
-        file = folder / "buildpack.toml"
-        file.write_text(file.read_text().replace(old, text) if old else text)
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("breaker", "message"),
-    [
-        (toml("api = "), "buildpack.toml: Invalid value"),
-        (toml('api = "0.10"'), "buildpack.toml: buildpack: missing"),
-        (toml("#" * ((8 << 20) + 1)), "buildpack.toml is bigger than"),
-        (toml('api = "0.3"', 'api = "0.10"'), "is written for Buildpack API 0.3, which lifecycle"),
-        (toml('os = "windows"', 'os = "linux"'), "is made for windows/any; what is built is linux"),
-        (toml('os = "linux"\narch = "arm64"', 'os = "linux"'), "is made for linux/arm64; what is"),
-        (toml('id = "../x"', 'id = "e2e/test"'), "not the id of a buildpack: '../x'"),
-        (lambda folder: (folder / "bin/build").unlink(), "has no bin/build"),
-        (lambda folder: (folder / "bin/build").chmod(0o644), "bin/build may not be executed"),
-        (
-            lambda folder: (folder / "bin/secret").symlink_to("/etc/passwd"),
-            "links in it lead out of the folder",
-        ),
-        (
-            lambda folder: (folder / "lib").symlink_to("../../" + "../" * 20 + "etc"),
-            "links in it lead out of the folder",
-        ),
-    ],
-)
-def test_a_broken_folder_is_named(
-    sources: ModuleSources, mine: Path, breaker: Breaker, message: str
-) -> None:
-    breaker(mine)
-    with pytest.raises(Error) as caught:
-        add(sources, mine)
-    assert caught.value.message.startswith("--buildpack: ")
-    assert message in caught.value.message
-    assert caught.value.exit_code in (2, 4)
-
-
-def test_an_api_error_names_what_is_spoken(sources: ModuleSources, mine: Path) -> None:
-    with pytest.raises(ImageError) as caught:
-        add(sources, mine, builder=replace(BUILDER, buildpack_apis=("0.11",)))
-    assert caught.value.message == (
-        "--buildpack: e2e/test@1.0.0 is written for Buildpack API 0.10, which lifecycle 0.21.0 "
-        "does not speak"
-    )
-    assert caught.value.hint == "it speaks: 0.11"
-
-
-@pytest.mark.parametrize("module_id", ["../../etc", "e2e/other"])
-def test_labels_of_a_buildpackage_are_not_believed(
-    sources: ModuleSources, mine: Path, tmp_path: Path, module_id: str
-) -> None:
-    labels = {
-        "io.buildpacks.buildpack.layers": json.dumps({module_id: {"..": {}, "1.0.0": {}}}),
-        "io.buildpacks.buildpackage.metadata": json.dumps({"id": module_id, "version": "1.0.0"}),
-    }
-    path = make_buildpackage(tmp_path / "package", mine, labels=labels).path
-    with pytest.raises(ImageError, match=r"--buildpack: .*(not the name of|is not a buildpack)"):
-        add(sources, path)
-
-
-def test_an_image_that_is_no_buildpackage_is_told(
-    sources: ModuleSources, mine: Path, tmp_path: Path
-) -> None:
-    layout = make_buildpackage(
-        tmp_path / "p", mine, labels={"io.buildpacks.buildpackage.metadata": ""}
-    )
-    with pytest.raises(ImageError, match="is not a buildpackage: it has no label"):
-        add(sources, layout.path)
-
-
-def test_a_project_s_layout_may_not_lead_to_other_blobs(
-    sources: ModuleSources, mine: Path, tmp_path: Path
-) -> None:
-    path = package(tmp_path, mine)
-    (path / "blobs").rename(tmp_path / "blobs")
-    (path / "blobs").symlink_to(tmp_path / "blobs")
-    assert add(sources, path).modules
-    with pytest.raises(ImageError, match="links in it lead out of the folder"):
-        add_modules(ModuleRequest(order=entries(path, limit=path)), BUILDER, sources, labels={})
