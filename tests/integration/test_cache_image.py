@@ -1,8 +1,12 @@
 """Cache images through the real skopeo: a real registry, layouts, archives."""
 
 import gzip
+import os
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from tests.support.tls import Tls, make_tls
 __all__ = ["guarded", "registry"]
 
 HOST = Platform.of_host()
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -310,3 +315,50 @@ def test_a_push_that_fails_leaves_the_image_that_is_there(
         (registry.data / "docker/registry/v2/blobs/sha256").chmod(0o700)
     pull(image, theirs)
     assert state_of(theirs) == before
+
+
+_PULL = """
+import sys
+from pathlib import Path
+from lifecycle.cache_image import CacheImage
+from lifecycle.caches import build_caches
+from oci.location import ImageLocation
+from oci.platform import Platform
+from oci.process import CommandRunner
+from oci.skopeo import Skopeo
+image = CacheImage(
+    location=ImageLocation.layout(Path(sys.argv[1]), "main"),
+    platform=Platform.of_host(),
+    skopeo=Skopeo(CommandRunner()),
+)
+(cache,) = build_caches(Path(sys.argv[2]))
+cache.prepare()
+print("pulling", flush=True)
+image.pull(cache, image.find(), keep=True)
+"""
+
+
+def test_a_pull_killed_at_any_moment_leaves_a_whole_cache(tmp_path: Path) -> None:
+    place = tmp_path / "layout"
+    ours = filled(tmp_path / "ours")
+    for number in range(300):
+        (ours.build / f"new-{number}").write_text("new")
+    image_at(ImageLocation.layout(place, "main")).push(ours, None)
+    new = state_of(ours)
+    replaced = []
+    for step in range(12):
+        theirs = filled(tmp_path / f"theirs-{step}")
+        old = state_of(theirs)
+        argv = [sys.executable, "-c", _PULL, str(place), str(theirs.root.parent)]
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, env=environment) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"pulling\n"
+            time.sleep(0.04 * step)
+            child.kill()
+        theirs.prepare()
+        found = state_of(theirs)
+        assert found in (old, new)
+        assert not [path for path in theirs.root.iterdir() if path.name.startswith("incoming")]
+        replaced.append(found == new)
+    assert not all(replaced)
