@@ -61,8 +61,8 @@ def resolve_names(resolution: Resolution, project: str, suffix: str) -> ImageNam
         return ImageNames(called=of_registries or kept, kept=kept)
     if of_registries:
         resolution.notes.append(
-            f"{', '.join(name.familiar for name in of_registries)} names the image with --publish "
-            f"or --tag; here it is {', '.join(name.familiar for name in kept)}"
+            f"{origin}: with --publish only: {', '.join(name.familiar for name in of_registries)}; "
+            f"here the image is {', '.join(name.familiar for name in kept)}"
         )
     return ImageNames(called=kept, kept=kept)
 

@@ -209,7 +209,7 @@ def test_a_project_names_its_image_in_a_registry_and_publish_pushes_there(
     here = run("build", app, "--output", f"oci:{app}-out")
     assert here.code == 0, here.output
     assert here.stdout.startswith(f"localhost/{local}@sha256:")
-    assert f"{wanted} names the image with --publish or --tag; here it is {local}" in here.stderr
+    assert f"tags: with --publish only: {wanted}; here the image is {local}" in here.stderr
     assert registry.requests() == []
 
     published = run("build", app, "--publish")
