@@ -30,6 +30,7 @@ _BLOCK = re.compile(
     r"(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+_SERVICE_FOLDER = re.compile(r'^path = "([^"]+)"$', re.MULTILINE)
 _NAMED_BEFORE = re.compile(r"`([\w.-]+\.toml)`[^`]*:$")
 
 _READERS: dict[str, Callable[[Path], object]] = {
@@ -97,6 +98,8 @@ def test_a_project_with_the_example_can_be_built(
     project.mkdir()
     for one in (*_companions(example), example):
         (project / one.title).write_text(one.text)
+    for folder in _SERVICE_FOLDER.findall(example.text):
+        (project / folder).mkdir(parents=True)
     assert read_requests(BuildFlags(path=project), Paths.from_environment(), environ={})
 
 
