@@ -6,7 +6,7 @@
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -14,6 +14,7 @@ from typing import IO
 from oci.errors import ImageError
 from oci.fresh_folder import FreshFolder, entry_path
 from oci.layer_writer import open_tarball
+from oci.tar_headers import TarHeaders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +71,25 @@ def untar(
     target = _Member(FreshFolder(folder, origin), keep_modes=keep_modes)
     entries = size_bytes = 0
     try:
-        with tarfile.open(fileobj=content, mode="r|") as archive:
-            for member in archive:
-                entries += 1
-                size_bytes += member.size
-                if entries > limits.entries or size_bytes > limits.size_bytes:
-                    raise ImageError(f"{origin}: the archive holds too much")
-                path = entry_path(member.name, origin)
-                if path.parts and select(path):
-                    target.make(archive, member, path)
+        headers = TarHeaders(content)
+        for member in _members(headers, origin):
+            entries += 1
+            size_bytes += member.size
+            if entries > limits.entries or size_bytes > limits.size_bytes:
+                raise ImageError(f"{origin}: the archive holds too much")
+            path = entry_path(member.name, origin)
+            if path.parts and select(path):
+                target.make(headers, member, path)
     except tarfile.TarError as error:
         raise ImageError(f"{origin} is not a tar archive, or damaged: {error}") from error
+
+
+def _members(headers: TarHeaders, origin: str) -> Iterator[tarfile.TarInfo]:
+    """What is wrong with a header is told of the archive."""
+    try:
+        yield from headers
+    except ImageError as error:
+        raise ImageError(f"{origin} is not a tar archive, or damaged: {error.message}") from error
 
 
 class _Member:
@@ -90,13 +99,11 @@ class _Member:
         self._folder = folder
         self._keep_modes = keep_modes
 
-    def make(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: PurePosixPath) -> None:
+    def make(self, archive: TarHeaders, member: tarfile.TarInfo, path: PurePosixPath) -> None:
         if member.isdir():
             self._folder.add_folder(path)
         elif member.isreg():
-            content = archive.extractfile(member)
-            if content is None:
-                raise ImageError(f"{self._folder.origin}: {member.name} has no content")
+            content = archive.content(member)
             executable = 0o755 if member.mode & 0o111 else 0o644
             mode = member.mode & 0o777 if self._keep_modes else executable
             self._folder.add_file(path, content, mode=mode)

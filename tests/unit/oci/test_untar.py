@@ -133,3 +133,23 @@ def test_modes_are_kept_on_request(tmp_path: Path, target: Path) -> None:
     assert (target / "x").stat().st_mode & 0o7777 == 0o755
     untar_file(archive, target, keep_modes=True)
     assert (target / "x").stat().st_mode & 0o7777 == 0o751
+
+
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path, target: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 4 << 30
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(header.tobuf())
+    with pytest.raises(ImageError, match=r"a\.tar is not a tar archive.*size of 4294967296 bytes"):
+        untar_file(archive, target)
+
+
+def test_archives_of_git_and_long_names_are_read(tmp_path: Path, target: Path) -> None:
+    """A global header with a comment; headers of both forms for names of more than 100 bytes."""
+    name = "/".join(["folder" * 10] * 4)
+    for number, form in enumerate((tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)):
+        archive = tmp_path / f"{number}.tar"
+        with tarfile.open(archive, "w", format=form, pax_headers={"comment": "ab" * 20}) as tar:
+            tar.addfile(tarfile.TarInfo(f"{number}/{name}"))
+        untar_file(archive, target)
+        assert (target / f"{number}" / name).is_file()
