@@ -143,10 +143,10 @@ def _places(
 def _file(root: Path, path: Path, origin: str) -> bytes | None:
     try:
         return read_plain_file(root, str(path), max_bytes=_MAX_DOCKERFILE_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
-    except ImageError as error:
-        raise ImageError(f"{origin} is no plain small file") from error
+    except (ImageError, NotADirectoryError) as error:  # the latter: a link to a folder
+        raise ImageError(f"{origin} is no plain small file in plain folders") from error
     except OSError as error:
         raise ImageError(f"{origin} cannot be read: {error.strerror}") from error
 
@@ -160,4 +160,18 @@ def _context(root: Path, folder: Path, kind: DockerfileKind, name: str) -> Path 
             raise ImageError(f"the extension {name}: {path.name} is no plain folder")
     if len(found) > 1:
         raise ImageError(f"the extension {name} made both {own.name} and {shared.name}")
-    return root / found[0] if found else None
+    if not found:
+        return None
+    context = root / found[0]
+    _refuse_special_files(context, name)
+    return context
+
+
+def _refuse_special_files(context: Path, name: str) -> None:
+    """A pipe would be waited on for ever."""
+    for folder, _, files in os.walk(context):
+        for file in files:
+            mode = (Path(folder) / file).lstat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+                shown = (Path(folder) / file).relative_to(context.parent)
+                raise ImageError(f"the extension {name}: {shown} is no file, folder or link")

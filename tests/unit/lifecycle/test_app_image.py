@@ -100,3 +100,21 @@ def test_an_image_is_reused_when_all_but_its_base_is_here(
     for name in missing:
         image.layout.blob_path(image.image.layer_digests[NAMES.index(name)]).unlink()
     assert reusable(image) is answer
+
+
+def test_the_history_tells_which_extension_made_a_layer(tmp_path: Path) -> None:
+    history = [{"created_by": "base"}, {"created_by": "meta", "empty_layer": True}]
+    history += [{"created_by": "Layer: 'run.Dockerfile', Created by extension: acme/apt@1.2"}]
+    metadata = {"runImage": {"topLayer": sha("base1")}}
+    for entries, owner in ((history, ("acme/apt@1.2", "run.Dockerfile")), (history[:2], ("", ""))):
+        image = stored(
+            make_image(
+                tmp_path / f"image{len(entries)}",
+                layers=[LAYERS["base1"], LAYERS["stranger"]],
+                labels={LIFECYCLE_METADATA: json.dumps(metadata)},
+                config={"history": entries},
+            )
+        )
+        base, extension = app_layers(image)
+        assert base.owner == "run image"
+        assert (extension.owner, extension.name) == owner

@@ -1,12 +1,13 @@
 """Phases in containers: what each is given, and what its failure says."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from lifecycle.errors import PhaseError
-from lifecycle.execution import Execution, PhaseLine
+from lifecycle.execution import BuildRoot, Execution, PhaseLine
 from lifecycle.inputs import LifecycleInputs, MountPaths
 from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi
@@ -209,3 +210,14 @@ def test_only_the_last_errors_are_repeated(execution: Execution) -> None:
     lines = [f"ERROR: {n}" for n in range(10)] + ["an ERROR: in the middle"]
     error = failure(execution, Phase.EXPORT, 62, *lines)
     assert error.details == ("ERROR: 7", "ERROR: 8", "ERROR: 9")
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_an_extended_build_image_is_the_build_phase_s_alone(
+    execution: Execution, phase: Phase
+) -> None:
+    root = BuildRoot(rootfs=Path("/extended"), env={"PATH": "/opt/bin"})
+    spec = replace(execution, build_root=root).spec(phase)
+    mine = phase is Phase.BUILD
+    assert spec.rootfs == (root.rootfs if mine else execution.rootfs)
+    assert spec.env["PATH"] == ("/opt/bin" if mine else "/bin")

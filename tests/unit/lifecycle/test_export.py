@@ -164,3 +164,27 @@ def test_the_applications_labels_do_not_replace_those_of_buildpacks(tmp_path: Pa
         "licenses": "set by a buildpack",
         "source": "https://example.com",
     }
+
+
+def test_layers_of_extensions_are_not_the_base_s(exported: Layout) -> None:
+    image = put_right(
+        exported,
+        run_image=RUN,
+        run_image_digest=RUN_DIGEST,
+        mirrors=("mirror.example/run:1",),
+        top_layer="sha256:lower",
+    )
+    assert label(image)["runImage"] == {
+        "topLayer": "sha256:lower",
+        "image": str(RUN),
+        "reference": f"registry.example/run@{RUN_DIGEST}",
+        "mirrors": ["mirror.example/run:1"],
+    }
+
+
+def test_what_stacks_left_behind_names_the_same_run_image(tmp_path: Path) -> None:
+    metadata = {"stack": {"runImage": {"image": "/layout-repo/x", "mirrors": ["old"]}}}
+    layout = make_image(
+        tmp_path / "image", files={"a": ""}, labels={LIFECYCLE_METADATA: json.dumps(metadata)}
+    )
+    assert label(right(layout))["stack"] == {"runImage": {"image": str(RUN)}}

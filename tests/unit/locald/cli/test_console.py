@@ -265,3 +265,18 @@ def test_no_colour_where_none_is_wanted(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv(variable, value)
     assert not Screen(Progress.AUTO, terminal=terminal).console.color
+
+
+def test_what_an_extension_s_dockerfile_prints() -> None:
+    for progress in (Progress.PLAIN, Progress.JSON):
+        screen = Screen(progress)
+        screen.console.extension_line(Stream.STDOUT, "made\x1b[2J it")
+        if progress is Progress.PLAIN:
+            assert screen.err.startswith("[extend] made")
+            assert "\x1b" not in screen.err
+        else:
+            (event,) = screen.events
+            assert (event["phase"], event["stream"]) == ("extend", "stdout")
+    quiet = Screen(verbosity=Verbosity.QUIET)
+    quiet.console.extension_line(Stream.STDERR, "made it")
+    assert not quiet.err
