@@ -70,7 +70,7 @@ class CacheTransfer:
     def push(self) -> None:
         """Make the cache image the same as the cache. A push that fails is no failed build: the
         image is good, and the next push brings what this one did not."""
-        if self.image is None or self._unknown:
+        if self.image is None or self._unknown or self.cache.empty:
             return
         remote = None if self._remote is None else self._remote.digest
         begin = f"Pushing the cache to {self.image}"
@@ -126,7 +126,10 @@ class CacheTransfer:
             return tuple(self.cache if one == chosen else None for one in identities)
 
         with source.open("rb") as file:
-            read_archive(file, origin=str(source), choose=choose)
+            if read_archive(file, origin=str(source), choose=choose):
+                self.observer.detail(f"cache: filled from {source}")
+            else:
+                self.observer.detail(f"cache: {source} has none for this build")
 
     def _try(self, what: str, work: Callable[[], _T]) -> _T | None:
         """A cache that cannot be used is worth a note, and nothing more."""

@@ -116,12 +116,13 @@ def test_a_layout_carries_a_cache_too_and_clearing_starts_anew(
     assert not made(again)
 
 
-def test_only_a_success_is_pushed(
+def test_only_a_success_is_pushed_and_only_when_something_was_kept(
     machines: tuple[Machine, Machine], app: Path, buildpack: BuildpackFolder, tmp_path: Path
 ) -> None:
+    flags = ("--cache-image", f"oci:{tmp_path}/artifact")
+    machines[0].installation.build(app, *flags)
     (app / "fail").touch()
-    failed = machines[0].try_build(app, buildpack, "--cache-image", f"oci:{tmp_path}/artifact")
-    assert failed.code != 0
+    assert machines[0].try_build(app, buildpack, *flags).code != 0
     assert not (tmp_path / "artifact").exists()
 
 
