@@ -47,7 +47,7 @@ def report_document(ledger: Ledger) -> dict[str, Any]:
     if ledger.failure is not None:
         document["error"] = _error(ledger.failure)
     document["source"] = {
-        "folder": str(request.app_dir),
+        "folder": str(request.source_path),
         "digest": None if ledger.source is None else str(ledger.source),
     }
     document["environment"] = sorted(request.env)

@@ -32,6 +32,6 @@ def _heading(request: BuildRequest) -> Heading:
     rules += [file.label for file in request.source_rules.ignore_files]
     return {
         **({"service": request.service} if request.service else {}),
-        "source": shown(request.project_dir if request.archived else request.app_dir),
+        "source": shown(request.source_path),
         "rules": ", ".join(rules),
     }

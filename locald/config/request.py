@@ -90,6 +90,11 @@ class BuildRequest:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def source_path(self) -> Path:
+        """What people call the source: the folder that is built, or the archive it came in."""
+        return self.project_dir if self.archived else self.app_dir
+
+    @property
     def archived(self) -> bool:
         """Did the source come as one file? Its folder is then of this build only."""
         return not self.app_dir.is_relative_to(self.project_dir)
