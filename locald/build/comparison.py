@@ -1,5 +1,6 @@
 """Is a build needed? What it would come from, compared with what the last one came from."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from lifecycle.phase import Phase
 from lifecycle.source_digest import source_digest
 from lifecycle.workspace import Workspace
 from locald.build.artifacts import Artifacts
-from locald.build.fingerprint import Fingerprint, take_fingerprint
+from locald.build.fingerprint import Fingerprint, fingerprint_key, take_fingerprint
 from locald.build.last_build import (
     LastBuild,
     forget_last_build,
@@ -65,7 +66,9 @@ class Ingredients:
         except OSError:
             return None
 
-    def fingerprint(self, source: Digest | None, digests: FileDigests) -> Fingerprint | None:
+    def fingerprint(
+        self, source: Digest | None, digests: FileDigests, store: Path
+    ) -> Fingerprint | None:
         """None when something cannot be read, or goes away meanwhile."""
         if source is None:
             return None
@@ -78,6 +81,8 @@ class Ingredients:
                 run_image=self.run_image,
                 modules=self.modules,
                 digests=digests,
+                environ=os.environ,
+                key=fingerprint_key(store),
             )
         except (OSError, ImageError):
             return None
@@ -98,6 +103,7 @@ class Comparison:
         request = ingredients.request
         self._ingredients = ingredients
         self._observer = observer
+        self._store = store
         self._record: LastBuild | None = None
         self.wanted = able and request.if_changed is not None and not request.detect_only
         self._fingerprint: Fingerprint | None = None
@@ -110,7 +116,7 @@ class Comparison:
             self.last = read_last_build(ingredients.cache)
             # Who forgets the cache, or asks what detection says, wants to see the phases run.
             if request.if_changed and not request.caching.clear and not request.explain:
-                self.image = self._unchanged(store)
+                self.image = self._unchanged()
 
     def remember(self, image: StoredImage, buildpacks: tuple[str, ...], left: Artifacts) -> None:
         """Let the image that was built stand for the next one; before anything is cleared away.
@@ -158,7 +164,9 @@ class Comparison:
         path = self._ingredients.cache / _FILE_DIGESTS
         digests = FileDigests.load(path)
         source = self._ingredients.source(digests)
-        fingerprint = self._ingredients.fingerprint(source, digests) if self.wanted else None
+        fingerprint = None
+        if self.wanted:
+            fingerprint = self._ingredients.fingerprint(source, digests, self._store.root)
         if source is not None:
             try:
                 digests.save(path)
@@ -166,14 +174,14 @@ class Comparison:
                 self._observer.detail(f"{path} cannot be written: {error.strerror}")
         return source, fingerprint
 
-    def _unchanged(self, store: ImageStore) -> StoredImage | None:
+    def _unchanged(self) -> StoredImage | None:
         request = self._ingredients.request
         if self._fingerprint is None:
             reason = "the source changes while it is read"
         elif reason := why_not_the_same(self.last, self._fingerprint):
             pass
         elif self.last is not None:
-            image = last_image(self.last, request.local_names, request.platform, store)
+            image = last_image(self.last, request.local_names, request.platform, self._store)
             if image is not None:
                 return image
             reason = "the last image is no longer what its name means, or not whole"

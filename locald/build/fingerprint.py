@@ -4,7 +4,7 @@ What only decides how the image is made or where it goes is not in it: the runti
 policy, the cache, outputs, reports, logins, proxies, the host's own certificates.
 """
 
-import hashlib
+import hmac
 import json
 import os
 import stat
@@ -24,8 +24,10 @@ from oci.digest import Digest
 from oci.file_digests import FileDigests
 from oci.store import StoredImage
 from oci.tree_digest import digest_tree
+from oci.whole_file import write_whole
 
 _FORM = "1"
+_KEY_BYTES = 32
 
 # Fields of the request that are no part of "flags": most change nothing, the others have a
 # part of their own, by content. Whatever field comes new counts until it is named here.
@@ -53,9 +55,12 @@ def take_fingerprint(
     run_image: tuple[str, StoredImage],
     modules: Mapping[PurePosixPath, Path],
     digests: FileDigests,
+    environ: Mapping[str, str],
+    key: bytes,
 ) -> Fingerprint:
     """source: of what the build sees. revision: what the image will say of it. run_image: with
     the name that the image will know it by. modules: place in the container → folder here.
+    environ: where secrets may come from. key: see `fingerprint_key`.
 
     Raises OSError or ImageError when something cannot be read.
     """
@@ -67,21 +72,27 @@ def take_fingerprint(
     mounted = {
         os.fsdecode(path): _content(path, digests) for path in sorted(set(_paths(request.mounts)))
     }
+    variables = [secret.variable for secret in request.mounts.secrets if secret.variable]
+    secrets = {name: environ.get(name) for name in variables}
+
+    def digest(*values: object) -> str:
+        return hmac.digest(key, _text(values), "sha256").hex()
+
     return {
-        "the version of locald": _digest(_FORM, locald.__version__),
+        "the version of locald": digest(_FORM, locald.__version__),
         "the source": source.hex,
-        "its revision": _digest(plain(revision)),
+        "its revision": digest(plain(revision)),
         "the builder": builder.digest.hex,
-        "the run image": _digest(run_image[0], str(run_image[1].source_digest)),
-        "the buildpacks": _digest(
+        "the run image": digest(run_image[0], str(run_image[1].source_digest)),
+        "the buildpacks": digest(
             {str(place): str(digest_tree(folder)) for place, folder in modules.items()}
         ),
-        "the environment": _digest(dict(request.env)),
-        "what is mounted": _digest(mounted),
-        "the certificates": _digest(
+        "the environment": digest(dict(request.env)),
+        "what is mounted": digest(mounted, secrets),
+        "the certificates": digest(
             "" if request.ca_cert is None else str(Digest.of_file(request.ca_cert))
         ),
-        "the flags": _digest(flags),
+        "the flags": digest(flags),
     }
 
 
@@ -115,9 +126,26 @@ def plain(value: object) -> Any:
     raise TypeError(f"no plain form: {type(value).__name__}")
 
 
-def _digest(*values: object) -> str:
+def fingerprint_key(store: Path) -> bytes:
+    """What makes the digests of short secrets useless to whoever gets only a cache to see: it
+    lies beside the images, which are what a fingerprint is good for. Made where there is none.
+
+    Raises OSError.
+    """
+    path = store / "fingerprint-key"
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = b""
+    if len(key) < _KEY_BYTES:
+        key = os.urandom(_KEY_BYTES)
+        write_whole(path, key)
+    return key
+
+
+def _text(values: tuple[object, ...]) -> bytes:
     # ASCII with escapes, so that text that is no Unicode has a form too.
-    return hashlib.sha256(json.dumps([plain(value) for value in values]).encode()).hexdigest()
+    return json.dumps([plain(value) for value in values]).encode()
 
 
 def _paths(value: object) -> Iterator[Path]:

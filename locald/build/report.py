@@ -125,9 +125,7 @@ def _inputs(inputs: Inputs, ledger: Ledger) -> dict[str, Any]:
         "previous_image": None
         if previous is None
         else {"name": str(previous.reference or ""), "digest": str(previous.digest)},
-        "added": [
-            {"place": place, "digest": digest} for place, digest in inputs.modules.items()
-        ],
+        "added": [{"place": place, "digest": digest} for place, digest in inputs.modules.items()],
         "platform_api": str(inputs.platform_api),
         "runtime": inputs.runtime,
         "cache": inputs.cache,
@@ -156,6 +154,10 @@ def _given(spec: ContainerSpec) -> dict[str, Any]:
         + [
             {"target": str(o.target), "source": str(o.lower), "overlay": True, "read_only": False}
             for o in spec.overlays
+        ]
+        + [
+            {"target": str(m.target), "files": sorted(m.files), "read_only": True}
+            for m in spec.memory
         ],
         "environment": {
             name: value if name in _TOLD_VARIABLES else None

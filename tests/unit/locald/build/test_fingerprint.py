@@ -12,13 +12,21 @@ from hypothesis import strategies as st
 
 import locald
 from lifecycle.documents import SourceMetadata
-from lifecycle.runtime.spec import Network, RuntimeName
+from lifecycle.runtime.spec import Mount, Network, RuntimeName
 from locald.build import fingerprint as module
-from locald.build.fingerprint import Fingerprint, differences, plain, take_fingerprint
+from locald.build.fingerprint import (
+    Fingerprint,
+    differences,
+    fingerprint_key,
+    plain,
+    take_fingerprint,
+)
 from locald.config.artifacts import ArtifactRequest
 from locald.config.ignore import SourceRules
+from locald.config.mounts import MountRequest
 from locald.config.pull_policy import PullPolicy
 from locald.config.request import BuildRequest
+from locald.config.secret import SecretSource
 from oci.digest import Digest
 from oci.file_digests import FileDigests
 from oci.location import ImageLocation
@@ -26,14 +34,6 @@ from oci.platform import Platform
 from oci.reference import Reference
 from oci.store import StoredImage
 from tests.support.images import make_image
-
-
-@dataclass(frozen=True)
-class Mounted:
-    """As volumes, bindings and secrets are: a path of this host, and what becomes of it."""
-
-    source: Path
-    target: PurePosixPath = PurePosixPath("/data")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class World:
     run_image: tuple[str, StoredImage]
     modules: dict[PurePosixPath, Path]
     folder: Path
+    environ: dict[str, str] = field(default_factory=lambda: {"TOKEN": "1", "HOME": "/"})
+    key: bytes = b"key"
 
     def take(self) -> Fingerprint:
         return take_fingerprint(
@@ -57,6 +59,8 @@ class World:
             run_image=self.run_image,
             modules=self.modules,
             digests=FileDigests(),
+            environ=self.environ,
+            key=self.key,
         )
 
     def requesting(self, **changes: Any) -> "World":
@@ -87,7 +91,10 @@ def world(tmp_path: Path) -> World:
         platform=Platform("linux", "amd64"),
         env={"A": "1", "C": "3"},
         ca_cert=tmp_path / "ca.pem",
-        mounts=(Mounted(tmp_path / "mounted"),),  # type: ignore[arg-type]
+        mounts=MountRequest(
+            volumes=(Mount(source=tmp_path / "mounted", target=PurePosixPath("/data")),),
+            secrets=(SecretSource(id="token", origin="--secret", variable="TOKEN"),),
+        ),
     )
     return World(
         request=request,
@@ -142,7 +149,16 @@ CHANGES: dict[str, tuple[str, Callable[[World], World]]] = {
     "a new file in what is mounted": ("what is mounted", writing("mounted/new")),
     "place of what is mounted": (
         "the flags",
-        lambda w: w.requesting(mounts=(Mounted(w.folder / "mounted", PurePosixPath("/else")),)),
+        lambda w: w.requesting(
+            mounts=replace(
+                w.request.mounts,
+                volumes=(Mount(source=w.folder / "mounted", target=PurePosixPath("/else")),),
+            )
+        ),
+    ),
+    "a secret in a variable": (
+        "what is mounted",
+        lambda w: replace(w, environ={"TOKEN": "2"}),
     ),
     "certificates": ("the certificates", writing("ca.pem")),
     "no certificates": ("the certificates", lambda w: w.requesting(ca_cert=None)),
@@ -170,6 +186,7 @@ NO_CHANGES: dict[str, Callable[[World], World]] = {
     "rules, when they show the same": lambda w: w.requesting(
         source_rules=SourceRules(exclude=("x",))
     ),
+    "another variable here": lambda w: replace(w, environ={"TOKEN": "1"}),
     "outputs": lambda w: w.requesting(
         outputs=(ImageLocation.parse("oci:/out", relative_to=w.folder),)
     ),
@@ -218,6 +235,22 @@ def test_no_value_of_the_environment_stands_in_it(world: World) -> None:
     assert "TOKEN" not in text
 
 
+def test_digests_of_secrets_need_the_key_to_be_compared(world: World) -> None:
+    other = replace(world, key=b"other")
+    for part in ("the environment", "what is mounted", "the flags"):
+        assert world.take()[part] != other.take()[part]
+
+
+def test_the_key_is_made_once_and_for_its_owner(tmp_path: Path) -> None:
+    key = fingerprint_key(tmp_path)
+    assert len(key) == 32
+    assert fingerprint_key(tmp_path) == key
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_bytes(b"damaged")
+    assert len(fingerprint_key(tmp_path)) == 32
+
+
 def test_the_fields_that_do_not_count_exist() -> None:
     """What is renamed must not begin to count, or stop to, unnoticed."""
     assert {field.name for field in fields(BuildRequest)} >= module._OTHER_FIELDS
@@ -250,7 +283,7 @@ def test_plain_forms_tell_types_apart_that_have_the_same_fields() -> None:
         "items": ["one", None, True, "01", "/a", {"": "Record", "name": "x"}],
         "by_name": [],
     }
-    assert plain(Mounted(Path("/a"))) != plain(Value())
+    assert plain(Record("x")) != plain(Value())
     assert plain({2, 1}) == [1, 2]
     with pytest.raises(TypeError, match="no plain form: object"):
         plain(object())
@@ -269,9 +302,9 @@ _PLAIN = st.recursive(
 @given(_PLAIN, _PLAIN)
 def test_equal_values_have_equal_digests_and_others_others(one: Any, other: Any) -> None:
     same = repr(plain(one)) == repr(plain(other))
-    assert (module._digest(one) == module._digest(other)) == same
+    assert (module._text((one,)) == module._text((other,))) == same
 
 
 @given(st.dictionaries(st.text(max_size=3), st.text(max_size=3)))
 def test_the_order_of_a_mapping_does_not_count(mapping: dict[str, str]) -> None:
-    assert module._digest(mapping) == module._digest(dict(reversed(list(mapping.items()))))
+    assert module._text((mapping,)) == module._text((dict(reversed(list(mapping.items()))),))

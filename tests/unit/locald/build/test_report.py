@@ -11,7 +11,7 @@ from lifecycle.errors import PhaseError
 from lifecycle.execution import PhaseOutcome
 from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi
-from lifecycle.runtime.spec import ContainerSpec, Mount, Network, OverlayMount
+from lifecycle.runtime.spec import ContainerSpec, MemoryFolder, Mount, Network, OverlayMount
 from locald.build.ledger import Inputs, Ledger
 from locald.build.report import report_document, report_text, write_report
 from locald.config.request import BuildRequest
@@ -38,6 +38,7 @@ GIVEN = ContainerSpec(
             lower=Path("/home/app"), scratch=Path("/work/o"), target=PurePosixPath("/workspace")
         ),
     ),
+    memory=(MemoryFolder(target=PurePosixPath("/run/tokens"), files={"token": b"secret"}),),
     network=Network.PRIVATE,
 )
 
@@ -167,6 +168,7 @@ def test_the_document_tells_what_went_in_and_what_came_out(built: Ledger) -> Non
         "mounts": [
             {"target": "/layers", "source": "/work/layers", "read_only": True},
             {"target": "/workspace", "source": "/home/app", "overlay": True, "read_only": False},
+            {"target": "/run/tokens", "files": ["token"], "read_only": True},
         ],
         "environment": {"CNB_PLATFORM_API": "0.15", "HTTP_PROXY": None, "PATH": None},
     }
