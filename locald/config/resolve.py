@@ -41,6 +41,7 @@ from locald.config.request import BuildRequest
 from locald.config.resolution import Resolution
 from locald.config.sources import refuse_lost_outputs, resolve_source_rules
 from locald.config.user_config import UserConfig, read_user_config
+from locald.config.written_places import check_written_places
 from locald.paths import Paths
 from oci.errors import UsageError
 from oci.platform import Platform
@@ -104,6 +105,7 @@ def resolve(
         for service, build in services
     )
     check_names(requests)
+    check_written_places(requests)
     return requests
 
 

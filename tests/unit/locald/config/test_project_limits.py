@@ -173,6 +173,52 @@ def test_the_user_s_own_file_is_narrowed_and_never_widened(project: Path) -> Non
     assert (made.network, made.timeout_seconds) == (Network.PRIVATE, 60)
 
 
+@pytest.mark.parametrize(
+    ("services", "flags", "message"),
+    [
+        (
+            '[service.web.build]\ncache = ".cache"\noutput = "oci:.cache/0/build/link"\n',
+            BuildFlags(),
+            "web.build.output: {project}/.cache/0/build/link is in the cache {project}/.cache",
+        ),
+        (
+            '[service.web.build]\ncache = ".cache"\n'
+            '[service.api.build]\ncache = ".cache/web-0/build/link"\n',
+            BuildFlags(),
+            "api.build.cache: {project}/.cache/web-0/build/link is in the cache {project}/.cache",
+        ),
+        (
+            '[service.web.build]\noutput = "oci-archive:src/link/image.tar"\n',
+            BuildFlags(volumes=("src:/mnt/src:rw",)),
+            "web.build.output: {project}/src/link/image.tar is in the volume {project}/src",
+        ),
+        (
+            '[service.web.build]\ncache = "src"\n',
+            BuildFlags(volumes=("src:/mnt/src:rw",)),
+            "web.build.cache: {project}/src is in the volume {project}/src",
+        ),
+    ],
+)
+def test_a_program_of_a_build_cannot_lead_a_later_write_elsewhere(
+    project: Path, services: str, flags: BuildFlags, message: str
+) -> None:
+    (project / "locald.toml").write_text(services)
+    paths = Paths.from_environment({"LOCALD_CONFIG_DIR": str(project.parent / "config")})
+    with pytest.raises(UsageError) as caught:
+        read_requests(flags, paths, {})
+    told = message.format(project=project)
+    assert caught.value.message == f"locald.toml: service.{told}, where builds write"
+
+
+def test_services_may_share_a_folder_of_caches(project: Path) -> None:
+    (project / "locald.toml").write_text(
+        '[service.web.build]\ncache = ".cache"\noutput = "oci:out/web"\n'
+        '[service.api.build]\ncache = ".cache"\noutput = "oci:out/api"\n'
+    )
+    paths = Paths.from_environment({"LOCALD_CONFIG_DIR": str(project.parent / "config")})
+    assert len(read_requests(BuildFlags(), paths, {})) == 2
+
+
 def test_a_table_that_is_no_build_is_no_way_around(project: Path) -> None:
     for text, message in (
         ("[build]\nnetwork = 'host'", "build: unknown key"),
