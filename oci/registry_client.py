@@ -93,16 +93,20 @@ class RegistryClient:
     def digest_of(self, image: Reference) -> Digest | None:
         """What a tag means, or None when the registry does not know it."""
 
-        def ask() -> Digest | None:
+        def ask() -> str | None:
             answer = self._request("HEAD", self._manifest_path(image), image, accept=_ACCEPT)
             with _released(answer):
                 if answer.status == 404:
                     return None
                 self._expect(answer, image, 200)
-                told = answer.headers.get("Docker-Content-Digest", "")
-            return Digest.parse(told) if told else None
+                return answer.headers.get("Docker-Content-Digest", "")
 
-        return self._persist(ask)
+        told = self._persist(ask)
+        if told != "":
+            return None if told is None else Digest.parse(told)
+        # The header may be missing.
+        found = self.manifest(image)
+        return None if found is None else found.digest
 
     def manifest(self, image: Reference) -> RemoteManifest | None:
         """The manifest or index, checked against the digest that was asked for; None when there

@@ -12,7 +12,7 @@ from locald.build.observer import BuildObserver
 from locald.config.image_source import ImageSource
 from locald.config.pull_policy import PullPolicy
 from locald.config.request import BuildRequest
-from oci.errors import ImageError, MissingImageError
+from oci.errors import ImageError, MissingImageError, RegistryError
 from oci.location import ImageLocation, Transport
 from oci.reference import LOCALHOST, Reference
 from oci.registries import Registries
@@ -68,18 +68,16 @@ def acquire_previous(
     except WrongLoginError:
         raise  # the image could not be pushed there either
     except AccessRefusedError:
+        if tools.skopeo.registries.credential(place) is None:
+            raise  # nor could anybody push there
         # Some registries say this of a repository that the first push will make.
         observer.detail(f"previous image {place}: may not be read, or is not there yet")
         return mine
-    except ImageError as error:
-        if not isinstance(error, NotReusableError):
-            raise
+    except RegistryError:
+        raise
+    except ImageError as error:  # of another platform, or not made by buildpacks
         observer.detail(f"previous image {place}: {error}")
         return mine
-
-
-class NotReusableError(ImageError):
-    """An image of which no build can reuse layers."""
 
 
 def _chosen(
@@ -149,7 +147,7 @@ def _made_by_buildpacks(stored: StoredImage) -> StoredImage:
     try:
         app_layers(stored)
     except ImageError as error:
-        raise NotReusableError(
+        raise ImageError(
             f"the previous image {stored.reference or stored.source or ''}: {error.message}",
             hint="name an image that buildpacks built, or leave --previous-image out",
         ) from error

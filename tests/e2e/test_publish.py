@@ -1,103 +1,38 @@
 """Images into and out of registries, through the command line."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+import os
+import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from locald.paths import DATA_VARIABLE
+from locald.paths import CONFIG_VARIABLE
 from oci.digest import Digest
-from oci.image import decode_manifest
 from oci.layout import Layout
-from oci.process import Command, CommandRunner
+from oci.platform import Platform
 from oci.registry_clients import RegistryClients
 from tests.support.buildpack_folder import BuildpackFolder
 from tests.support.e2e import BUILDER, Installation
-from tests.support.registry import PASSWORD, Registry, serve_registry, write_auth_file
+from tests.support.images import make_image
+from tests.support.publishing import (
+    RUN,
+    cert_dir,
+    fetched,
+    layers_of,
+    machine,
+    other_machine,
+    publish,
+    publish_flags,
+    push,
+    push_run_image,
+    registry,
+)
+from tests.support.registry import PASSWORD, USER, Registry, serve_registry, write_auth_file
 from tests.support.registry_faults import Fault, serve_faults
-from tests.support.tls import make_tls
+from tests.support.waiting import wait_until
 
-RUN = BUILDER.replace("/builder", "/run")
-
-
-@pytest.fixture(scope="module")
-def registry(
-    tmp_path_factory: pytest.TempPathFactory, installation: Installation
-) -> Iterator[Registry]:
-    """With a private CA, a password, and the run image."""
-    folder = tmp_path_factory.mktemp("publish")
-    with serve_registry(folder / "registry", tls=make_tls(folder / "tls"), login=True) as server:
-        layout = installation.layout_of(RUN).path
-        argv = (
-            "skopeo", "copy", "--quiet", "--dest-authfile", str(server.auth_file),
-            "--dest-cert-dir", str(server.tls.cert_dir if server.tls else ""),
-            f"oci:{layout}:latest", str(server.location("base/run:1")),
-        )  # fmt: skip
-        CommandRunner().run(Command(argv=argv))
-        yield server
-
-
-@pytest.fixture
-def machine(installation: Installation, tmp_path: Path) -> Installation:
-    return other_machine(installation, tmp_path / "machine")
-
-
-def other_machine(installation: Installation, folder: Path) -> Installation:
-    """A machine that has the builder, unpacked, and nothing else: no run image, no image built."""
-    store = folder / "data/store"
-    for name in ("blobs/sha256", "images", "refs/localhost/locald", "tmp", "locks"):
-        (store / name).mkdir(parents=True)
-    (store / "rootfs").symlink_to(installation.paths.store / "rootfs")
-    builder = installation.layout_of(BUILDER)
-    image = builder.read()
-    mine = Layout.create(store / "images" / image.digest.hex, blobs=store / "blobs")
-    mine.write(image.manifest_bytes, image.config_bytes, media_type=image.media_type)
-    for digest in image.layer_digests:
-        mine.blob_path(digest).symlink_to(builder.blob_path(digest))
-    kept = "refs/localhost/locald/builder"
-    shutil.copytree(installation.paths.store / kept, store / kept)
-    variables = {DATA_VARIABLE: str(folder / "data"), "LOCALD_CACHE_DIR": str(folder / "cache")}
-    paths = replace(installation.paths, data_dir=folder / "data", cache_dir=folder / "cache")
-    return replace(installation.with_environment(**variables), paths=paths)
-
-
-def publish_flags(registry: Registry, *names: str) -> tuple[str, ...]:
-    """The run image's name, the image's names, and how to reach the registry."""
-    tags = [word for name in names for word in ("--tag", f"{registry.host}/{name}")]
-    run_image = ("--run-image", f"{registry.host}/base/run:1")
-    return ("--builder", BUILDER, *run_image, *tags, "--publish", *registry.flags)
-
-
-def publish(machine: Installation, app: Path, registry: Registry, *names: str, **more: Any) -> Any:
-    """A build whose only output is the registry; its report."""
-    report = machine.outputs.parent / "report.json"
-    words = more.get("flags", ())
-    argv = ("build", str(app), *publish_flags(registry, *names), "--report", str(report), *words)
-    result = machine.locald.run(*argv)
-    assert result.code == 0, result.output
-    return json.loads(report.read_text()), result
-
-
-def layers_of(registry: Registry, name: str) -> dict[str, int]:
-    """Digest → size of the layers that an image in the registry lists."""
-    with RegistryClients(registry.registries) as clients:
-        found = clients.manifest(registry.reference(name))
-    assert found is not None
-    manifest = decode_manifest(found.data, origin=name)
-    return {layer.digest: layer.size for layer in manifest.layers}
-
-
-def fetched(registry: Registry, since: int, digests: set[str]) -> int:
-    """How many bytes of these blobs the registry has sent."""
-    return sum(
-        asked.sent_bytes
-        for asked in registry.asked()[since:]
-        if asked.method == "GET" and asked.path.rpartition("/")[2].partition("?")[0] in digests
-    )
+__all__ = ["machine", "registry"]
 
 
 def test_a_fresh_machine_publishes_without_a_byte_of_the_run_image(
@@ -117,6 +52,10 @@ def test_a_fresh_machine_publishes_without_a_byte_of_the_run_image(
     size = told["size_bytes"] / 1_000_000
     assert f"of {size:.0f} MB" in result.stderr or f"of {size:.1f} MB" in result.stderr
     assert "; pushed " in result.stderr
+    assert registry.auth_file is not None
+    (login,) = json.loads(registry.auth_file.read_text())["auths"].values()
+    for secret in (PASSWORD, login["auth"]):
+        assert secret not in result.output + json.dumps(report)
     # Whole, for whoever pulls it.
     with RegistryClients(registry.registries) as clients:
         found = clients.manifest(registry.reference(f"team/{app.name}:1"))
@@ -130,8 +69,8 @@ HEAVY = """
 layer="$CNB_LAYERS_DIR/heavy"
 if [[ -e $layer.toml ]]; then echo "heavy is kept"
 else mkdir -p "$layer"; head -c 300000 /dev/urandom >"$layer/data"; echo "heavy is made"; fi
-printf '[types]\\nlaunch = true\\n[metadata]\\nversion = "1"\\n' >"$layer.toml"
-printf '[[processes]]\\ntype = "web"\\ncommand = ["true"]\\ndefault = true\\n' \\
+printf '[types]\nlaunch = true\n[metadata]\nversion = "1"\n' >"$layer.toml"
+printf '[[processes]]\ntype = "web"\ncommand = ["true"]\ndefault = true\n' \\
     >"$CNB_LAYERS_DIR/launch.toml"
 """
 
@@ -224,6 +163,32 @@ def test_the_first_build_of_a_previous_image_that_does_not_exist_says_so(
     assert f"the previous image {missing} does not exist: no layer is reused" in result.stderr
 
 
+@pytest.mark.parametrize("there", ["no buildpacks", "another platform"])
+def test_a_tag_that_holds_something_else_is_replaced(
+    machine: Installation, app: Path, registry: Registry, tmp_path: Path, there: str
+) -> None:
+    platform = Platform.of_host() if there == "no buildpacks" else Platform("linux", "s390x")
+    other = make_image(tmp_path / "other", files={"a": "1"}, platform=platform)
+    name = f"team/{app.name}:1"
+    push(other, registry, name)
+    report, _ = publish(machine, app, registry, name)
+    with RegistryClients(registry.registries) as clients:
+        digest = clients.target(registry.reference(name)).digest_of(registry.reference(name))
+    assert str(digest) == report["image"]["digest"]
+
+
+def test_a_previous_image_that_buildpacks_did_not_make_is_refused(
+    machine: Installation, app: Path, registry: Registry
+) -> None:
+    result = machine.locald.run(
+        "build", app, *publish_flags(registry, f"team/{app.name}:1"),
+        "--previous-image", f"{registry.host}/base/run:1",
+    )  # fmt: skip
+    assert result.code == 4
+    assert f"the previous image docker://{registry.host}/base/run" in result.stderr
+    assert "leave --previous-image out" in result.stderr
+
+
 def test_a_rebuild_pushes_what_changed_and_the_store_s_image_serves_as_the_previous(
     machine: Installation, app: Path, registry: Registry
 ) -> None:
@@ -244,7 +209,7 @@ def test_a_run_image_of_another_registry_goes_from_one_to_the_other(
         result = machine.locald.run(
             "build", app, "--builder", BUILDER, "--run-image", f"{registry.host}/base/run:1",
             "--tag", f"{plain.host}/team/app:1", "--publish", "--authfile", auth,
-            "--cert-dir", registry.tls.cert_dir if registry.tls else "",
+            *cert_dir(registry),
             "--insecure-registry", plain.host,
         )  # fmt: skip
         assert result.code == 0, result.output
@@ -269,114 +234,88 @@ def test_a_sparse_layout_has_the_application_alone(
     assert fetched(registry, since, base) == 0
 
 
-# ---- what can be wrong --------------------------------------------------------------------------
-
-
-def failing(
-    machine: Installation, app: Path, registry: Registry, *flags: str, code: int = 4
-) -> str:
-    """What the user reads of a publication that cannot work."""
-    result = machine.locald.run(
-        "build", app, "--builder", BUILDER, "--run-image", f"{registry.host}/base/run:1",
-        "--tag", f"{registry.host}/team/{app.name}:1", "--publish", *flags,
+def test_a_credential_helper_logs_in(
+    machine: Installation, app: Path, registry: Registry, tmp_path: Path
+) -> None:
+    tools, config = tmp_path / "tools", tmp_path / "docker"
+    for folder in (tools, config):
+        folder.mkdir()
+    helper = tools / "docker-credential-here"
+    answer = json.dumps({"Username": USER, "Secret": PASSWORD})
+    helper.write_text(f"#!/bin/sh\ncat >{tmp_path}/asked\necho '{answer}'\n")
+    helper.chmod(0o755)
+    (config / "config.json").write_text(json.dumps({"credHelpers": {registry.host: "here"}}))
+    helped = machine.with_environment(
+        "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR",
+        PATH=f"{tools}:{os.environ['PATH']}", DOCKER_CONFIG=str(config), HOME=str(tmp_path),
     )  # fmt: skip
-    assert result.code == code, result.output
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    assert PASSWORD not in result.stderr
-    return result.stderr
+    result = helped.locald.run(
+        "build", app, "--builder", BUILDER, "--run-image", f"{registry.host}/base/run:1",
+        "--tag", f"{registry.host}/team/{app.name}:1", "--publish", *cert_dir(registry),
+    )  # fmt: skip
+    assert result.code == 0, result.output
+    assert (tmp_path / "asked").read_text() == registry.host
 
 
-def test_a_wrong_password_is_told_before_anything_is_built(
-    machine: Installation, app: Path, registry: Registry, tmp_path: Path
+def test_the_user_s_file_says_mirrors_and_whom_not_to_check(
+    machine: Installation, app: Path, tmp_path: Path, installation: Installation
 ) -> None:
-    wrong = write_auth_file(tmp_path / "auth.json", registry.host, password="Canary-1234")
-    cert_dir = ("--cert-dir", str(registry.tls.cert_dir if registry.tls else ""))
-    said = failing(machine, app, registry, *cert_dir, "--authfile", str(wrong))
-    assert (
-        f"with the login from {wrong}" in said or f"does not accept the login from {wrong}" in said
-    )
-    assert f"skopeo login {registry.host}" in said
-    assert "Canary" not in said
-    assert "detect" not in said
-
-
-def test_no_login_is_told_with_the_command(
-    machine: Installation, app: Path, registry: Registry, tmp_path: Path
-) -> None:
-    cert_dir = ("--cert-dir", str(registry.tls.cert_dir if registry.tls else ""))
-    said = failing(machine.with_environment(HOME=str(tmp_path)), app, registry, *cert_dir)
-    assert "the registry refused access" in said
-    assert f"skopeo login {registry.host}" in said
-
-
-def test_an_unknown_ca_is_told_with_the_flag(
-    machine: Installation, app: Path, registry: Registry
-) -> None:
-    said = failing(machine, app, registry, "--authfile", str(registry.auth_file))
-    assert f"the certificate of the registry {registry.host} is not trusted" in said
-    assert "--cert-dir" in said
-
-
-def test_a_registry_without_tls_is_told_with_the_flag(
-    machine: Installation, app: Path, tmp_path: Path
-) -> None:
+    """The builder's run image is on this machine only; its mirror is beside the destination."""
     with serve_registry(tmp_path / "plain") as plain:
-        said = failing(machine, app, plain)
-    assert f"the registry {plain.host} speaks HTTP, not HTTPS" in said
-    assert f"--insecure-registry {plain.host}" in said
+        push_run_image(installation, plain)
+        config = tmp_path / "config"
+        config.mkdir()
+        (config / "config.toml").write_text(
+            f'insecure-registries = ["{plain.host}"]\n'
+            f'[run-image-mirrors]\n"{RUN}" = ["{plain.host}/base/run:1"]\n'
+        )
+        report = tmp_path / "report.json"
+        configured = machine.with_environment(**{CONFIG_VARIABLE: str(config)})
+        result = configured.locald.run(
+            "build", app, "--builder", BUILDER, "--tag", f"{plain.host}/team/app:1", "--publish",
+            "--report", report,
+        )  # fmt: skip
+        assert result.code == 0, result.output
+        base = layers_of(plain, "base/run:1")
+    told = json.loads(report.read_text())
+    assert told["run_image"]["name"] == f"{plain.host}/base/run:1"
+    assert told["published"][0]["mounted_bytes"] == sum(base.values())
 
 
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (("--authfile", "gone.json"), "--authfile"),
-        (("--authfile", "bad.json"), "bad.json: not an auth file"),
-        (("--cert-dir", "gone"), "--cert-dir: gone: no such folder"),
-        (("--insecure-registry", "https://a.example"), "--insecure-registry: 'https://a.example'"),
-        (("--insecure-registry", "a.example/team"), "--insecure-registry: 'a.example/team'"),
-        (("--tag", "shop"), "--publish: the name shop:latest says no registry"),
-        (("--sparse",), "--sparse: leaves the run image's layers out of oci: outputs"),
-    ],
-)
-def test_bad_words_are_told_with_their_flag(
-    machine: Installation,
-    app: Path,
-    registry: Registry,
-    tmp_path: Path,
-    flags: tuple[str, ...],
-    said: str,
-) -> None:
-    (tmp_path / "bad.json").write_text("{oh no")
-    inside = replace(machine, locald=replace(machine.locald, cwd=tmp_path))
-    assert said in failing(inside, app, registry, *flags, code=2)
-
-
-def test_a_silent_registry_ends_in_a_time_out(
-    machine: Installation, app: Path, tmp_path: Path
+def test_faults_on_the_way_are_overcome(
+    machine: Installation, app: Path, tmp_path: Path, installation: Installation
 ) -> None:
     with serve_registry(tmp_path / "plain") as plain, serve_faults(plain) as front:
-        front.add(Fault(stall=True))
-        quick = machine.with_environment(LOCALD_REGISTRY_TIMEOUT="1")
-        result = quick.locald.run(
-            "build", app, "--builder", BUILDER, "--tag", f"{front.host}/team/app:1", "--publish",
-            "--run-image", f"{front.host}/base/run:1", "--insecure-registry", front.host,
+        push_run_image(installation, plain)
+        for method in ("GET .*manifests", "HEAD", "POST", "PATCH", "PUT"):
+            front.add(Fault(method, times=1, status=503), Fault(method, times=1, reset=True))
+        result = machine.locald.run(
+            "build", app, "--builder", BUILDER, "--run-image", f"{front.host}/base/run:1",
+            "--tag", f"{front.host}/team/app:1", "--publish", "--insecure-registry", front.host,
         )  # fmt: skip
-    assert result.code == 7, result.output
-    assert f"the registry {front.host} did not answer within 1 s" in result.stderr
+        assert result.code == 0, result.output
+        assert not [fault for fault in front.faults if fault.times]
+        assert set(layers_of(plain, "base/run:1")) < set(layers_of(plain, "team/app:1"))
 
 
-def test_a_project_s_file_neither_publishes_nor_says_who_the_user_is(
-    machine: Installation, app: Path, registry: Registry
+@pytest.mark.parametrize("end", ["signal", "time limit"])
+def test_a_publication_that_is_ended_shows_nothing(
+    machine: Installation, app: Path, tmp_path: Path, installation: Installation, end: str
 ) -> None:
-    (app / "locald.toml").write_text(
-        f'[service.web.build]\noutput = "docker://{registry.host}/team/app:1"\n'
-    )
-    result = machine.locald.run("build", app, "--builder", BUILDER, *registry.flags)
-    assert result.code == 2
-    assert "a project's file cannot push to a registry in your name" in result.stderr
-    for key in ("authfile", "cert_dir", "insecure_registries", "publish"):
-        (app / "locald.toml").write_text(f'[service.web.build]\n{key} = "x"\n')
-        refused = machine.locald.run("build", app, "--builder", BUILDER)
-        assert refused.code == 2
-        assert key in refused.stderr
+    with serve_registry(tmp_path / "plain") as plain, serve_faults(plain) as front:
+        push_run_image(installation, plain)
+        front.add(Fault("PATCH", stall=True))
+        limit = ("--timeout", "10s") if end == "time limit" else ()
+        running = machine.locald.start(
+            "build", app, "--builder", BUILDER, "--run-image", f"{front.host}/base/run:1",
+            "--tag", f"{front.host}/team/app:1", "--publish", "--insecure-registry", front.host,
+            *limit,
+        )  # fmt: skip
+        with running:
+            assert wait_until(lambda: front.count("PATCH"), seconds=60)
+            if end == "signal":
+                running.send(signal.SIGINT)
+            result = running.finish(seconds=40)
+        assert result.code == (130 if end == "signal" else 7), result.output
+        assert "Traceback" not in result.stderr
+        assert not front.count("PUT .*/manifests/")

@@ -32,7 +32,9 @@ from tests.support.registry import PASSWORD, USER, Registry
 from tests.support.tls import Tls
 
 # No waiting between tries, and a stall is noticed soon.
-IMPATIENT = Patience(tries=4, pause_seconds=0.01, longest_pause_seconds=2.0, stall_seconds=0.5)
+IMPATIENT = Patience(
+    tries=4, stall_tries=3, pause_seconds=0.01, longest_pause_seconds=2.0, stall_seconds=0.5
+)
 
 
 @dataclass
