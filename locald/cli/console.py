@@ -14,15 +14,16 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
-from locald.build.explain import Explanation, explanation_document
-from locald.cli.explanation_text import explanation_lines
 from locald.cli.safe_text import safe_text
 from oci.errors import Error
 from oci.process import Stream
+
+if TYPE_CHECKING:  # what only builds need is a third of the start of every other command
+    from lifecycle.execution import PhaseLine, PhaseOutcome
+    from locald.build.explain import Explanation
 
 
 class Progress(StrEnum):
@@ -144,7 +145,7 @@ class Console:
             self._event("phase-started", phase=str(phase))
         self._show_live(f"{phase} …")
 
-    def phase_line(self, line: PhaseLine) -> None:
+    def phase_line(self, line: "PhaseLine") -> None:
         """A phase printed something."""
         if self._progress is Progress.JSON:
             fields = {"stream": str(line.stream), "text": safe_text(line.text)}
@@ -164,7 +165,7 @@ class Console:
         else:
             self._phase_text("extend", text)
 
-    def phase_finished(self, outcome: PhaseOutcome) -> None:
+    def phase_finished(self, outcome: "PhaseOutcome") -> None:
         """A phase succeeded."""
         self._held.clear()
         if self._progress is Progress.JSON:
@@ -173,8 +174,11 @@ class Console:
         self._show_live("")
         self._line(f"{self._paint(_GREEN, f'{outcome.phase:<8}')} {outcome.seconds:6.2f} s")
 
-    def explained(self, explanation: Explanation) -> None:
+    def explained(self, explanation: "Explanation") -> None:
         """Why detection took these buildpacks, or none."""
+        from locald.build.explain import explanation_document
+        from locald.cli.explanation_text import explanation_lines
+
         if self._progress is Progress.JSON:
             self._event("detection", **explanation_document(explanation))
             return

@@ -9,8 +9,8 @@ from tests.e2e.conftest import AppMaker
 from tests.support.buildpack_folder import BuildpackFolder
 from tests.support.cli import Finished
 from tests.support.e2e import Installation
-from tests.support.plain_image import make_image
 from tests.support.free_port import free_port
+from tests.support.plain_image import make_image
 
 
 def refused(result: Finished, code: int, *parts: str) -> None:

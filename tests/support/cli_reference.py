@@ -113,7 +113,7 @@ def _metavar(option: Any) -> str:
 
 
 def _argument_name(argument: Any) -> str:
-    return str(argument.metavar or argument.name.upper())
+    return str(argument.metavar or argument.name).strip("[]").upper()
 
 
 def _default(parameter: Any) -> str:

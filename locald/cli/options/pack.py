@@ -5,19 +5,23 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+_IGNORED = "Accepted, and without effect."
+
 TrustBuilder: TypeAlias = Annotated[
-    bool | None, typer.Option("--trust-builder/--no-trust-builder", hidden=True)
+    bool | None, typer.Option("--trust-builder/--no-trust-builder", hidden=True, help=_IGNORED)
 ]
 
 TrustExtraBuildpacks: TypeAlias = Annotated[
-    bool, typer.Option("--trust-extra-buildpacks", hidden=True)
+    bool, typer.Option("--trust-extra-buildpacks", hidden=True, help=_IGNORED)
 ]
 
-DockerHost: TypeAlias = Annotated[str | None, typer.Option("--docker-host", hidden=True)]
+DockerHost: TypeAlias = Annotated[
+    str | None, typer.Option("--docker-host", hidden=True, help=_IGNORED)
+]
 
-UsernsHost: TypeAlias = Annotated[bool, typer.Option("--userns-host", hidden=True)]
+UsernsHost: TypeAlias = Annotated[bool, typer.Option("--userns-host", hidden=True, help=_IGNORED)]
 
-Interactive: TypeAlias = Annotated[bool, typer.Option("--interactive", hidden=True)]
+Interactive: TypeAlias = Annotated[bool, typer.Option("--interactive", hidden=True, help=_IGNORED)]
 
 
 def ignored_flags(
