@@ -83,7 +83,8 @@ def test_a_detection_that_breaks_is_told(
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("no/such-buildpack", "the builder has no such buildpack"),
+        ("no-such-buildpack", "the builder has no such buildpack"),
+        ("host.invalid/no/such", "the builder has no buildpack host.invalid/no/such, and as an"),
         ("locald/static@9.9.9", "does not have this version"),
         ("./nowhere", "nowhere"),
     ],
