@@ -194,6 +194,22 @@ def test_an_archive_is_no_way_out(installation: Installation, tmp_path: Path) ->
     assert "Traceback" not in result.stderr
 
 
+def test_messages_name_the_archive_and_not_our_folder(
+    installation: Installation, tmp_path: Path
+) -> None:
+    archive = tmp_path / "shop.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("shop-main/index.html", "x")
+    result = installation.locald.run("build", str(archive), "--show-context")
+    assert f"source   {archive}" in result.stdout
+    assert "all of the archive is in its folder shop-main" in result.stderr
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("locald.toml", "[project]\nname = 1\n")
+    result = installation.locald.run("build", str(archive))
+    assert result.code == 2
+    assert f"error: {archive}/locald.toml: project.name: expected text" in result.stderr
+
+
 DESCRIPTOR = """
 [_]
 schema-version = "0.3"
