@@ -18,6 +18,8 @@ from oci.platform import Platform
 from oci.process import CommandRunner
 from oci.skopeo import Skopeo
 from oci.store import ImageStore
+from tests.support.buildpackage import make_tgz
+from tests.support.web_files import Answer, serve_files
 
 BUILDER = BuilderImage(
     uid=1000,
@@ -74,3 +76,28 @@ def test_a_lifecycle_decides_which_apis_are_spoken(sources: ModuleSources, tmp_p
     (folder / "exporter").unlink()
     with pytest.raises(ImageError, match=r"--lifecycle: .* is not a lifecycle: it lacks exporter"):
         override_lifecycle(entry, BUILDER, sources)
+
+
+def test_a_release_at_an_address(
+    sources: ModuleSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    release = tmp_path / "release"
+    (release / "lifecycle").mkdir(parents=True)
+    for name in ("lifecycle", "launcher"):
+        (release / "lifecycle" / name).write_text("#!/bin/sh\n")
+        (release / "lifecycle" / name).chmod(0o755)
+    (release / "lifecycle.toml").write_text(
+        '[lifecycle]\nversion = "9.9.9"\n'
+        '[apis.buildpack]\nsupported = ["0.11"]\n[apis.platform]\nsupported = ["0.14"]\n'
+    )
+    archive = make_tgz(release, tmp_path / "lifecycle.tgz")
+    with serve_files() as server:
+        server.files["/lifecycle.tgz"] = Answer(archive.read_bytes())
+        source = parse_lifecycle(server.url("/lifecycle.tgz"), relative_to=Path("/"))
+        entry = LifecycleEntry(source=source, origin="--lifecycle")
+        found = override_lifecycle(entry, BUILDER, sources)
+    assert found.builder.lifecycle_version == "9.9.9"
+    assert found.folder is not None
+    assert (found.folder / "exporter").readlink() == Path("lifecycle")
