@@ -142,8 +142,7 @@ class Ledger:
 
     def failed(self, error: BaseException) -> None:
         """The build ends with this."""
-        if isinstance(error, Error):
-            self.status = BuildStatus.FAILED
-            self.failure = error
-        else:
-            self.status = BuildStatus.INTERRUPTED
+        self.status = (
+            BuildStatus.FAILED if isinstance(error, Exception) else BuildStatus.INTERRUPTED
+        )
+        self.failure = error if isinstance(error, Error) else None

@@ -1,8 +1,11 @@
 """Reports and bills of materials."""
 
 import json
+import signal
 import tomllib
 from pathlib import Path
+
+import yaml
 
 from tests.support.buildpack_folder import BUILDS, BuildpackFolder
 from tests.support.e2e import Installation
@@ -97,6 +100,21 @@ def test_a_failed_build_has_a_report(installation: Installation, app: Path, tmp_
     assert report["phases"][-1]["seconds"] is None
     assert report["environment"] == ["TOKEN"]
     assert "correct horse" not in path.read_text()
+
+
+def test_an_interrupted_build_has_a_report(
+    installation: Installation, app: Path, tmp_path: Path
+) -> None:
+    buildpack = BuildpackFolder.make(tmp_path / "bp")
+    buildpack.hold("build")
+    path = tmp_path / "report.yaml"
+    with installation.start_build(app, "--report", path, buildpack=buildpack) as running:
+        running.wait_for_event("line", text="holding build")
+        running.send(signal.SIGTERM)
+        assert running.finish().code == 143
+    report = yaml.safe_load(path.read_text())
+    assert report["status"] == "interrupted"
+    assert report["phases"][-1]["name"] == "build"
 
 
 def test_a_report_says_what_each_phase_was_given(
