@@ -65,8 +65,10 @@ def fill(spec: ContainerSpec, folder: Path, *, process: int) -> None:
 def wrapped(spec: ContainerSpec, folder: Path, argv: tuple[str, ...]) -> tuple[str, ...]:
     """The command that runs argv, podman's, in a mount namespace that has the memory folders."""
     points = mount_points(spec, folder)
+    # A network that podman makes for the container must stay known to the podmans outside: they
+    # could not remove it otherwise. They share its folder since the sandbox's first private one.
     return (
-        *("unshare", "--mount", "sh", "-c", _WRAPPER, "sh"),
+        *("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _WRAPPER, "sh"),
         *(str(folder / "holder"), str(len(points)), *map(str, points)),
         *argv,
     )

@@ -67,6 +67,7 @@ def test_other_containers_see_nothing_of_them(
     sandbox: Sandbox, spec: ContainerSpec, tmp_path: Path
 ) -> None:
     asked = with_secrets(spec, "cat /run/secrets/t.w-o; echo")
+    asked = replace(asked, name=f"{asked.name}-asked")
     for each in (plain := shell(spec, "ls -A /run/secrets 2>/dev/null; echo"), asked):
         sandbox.prepare(each)
     assert output(sandbox, plain) == [""]
