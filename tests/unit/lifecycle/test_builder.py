@@ -144,3 +144,12 @@ def test_a_label_that_cannot_be_read_is_named(text: str) -> None:
     )
     with pytest.raises(ImageError, match=r"label io\.buildpacks\.builder\.metadata cannot be read"):
         read(config)
+
+
+def test_another_user_is_another_user_in_its_environment_too() -> None:
+    builder = read(make_config())
+    assert builder.with_user(None, None) is builder
+    other = builder.with_user(2345, None)
+    assert (other.uid, other.gid) == (2345, builder.gid)
+    assert other.env["CNB_USER_ID"] == "2345"
+    assert other.env["CNB_GROUP_ID"] == str(builder.gid)

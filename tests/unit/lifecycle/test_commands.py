@@ -149,3 +149,10 @@ def test_no_argument_comes_from_the_images_user_names(phase: Phase) -> None:
 def test_phases_run_in_the_order_of_the_specification() -> None:
     assert [str(phase) for phase in Phase] == ["analyze", "detect", "restore", "build", "export"]
     assert [p for p in Phase if p.runs_buildpacks] == [Phase.DETECT, Phase.BUILD]
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_only_the_exporter_hears_of_the_image_s_time(phase: Phase) -> None:
+    env = phase_command(phase, replace(INPUTS, created_seconds=86400)).env
+    assert env.get("SOURCE_DATE_EPOCH") == ("86400" if phase is Phase.EXPORT else None)
+    assert "SOURCE_DATE_EPOCH" not in phase_command(phase, INPUTS).env

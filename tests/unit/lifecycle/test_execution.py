@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from lifecycle.build_secret import BuildSecret
 from lifecycle.errors import PhaseError
 from lifecycle.execution import BuildRoot, Execution, PhaseLine
 from lifecycle.inputs import LifecycleInputs, MountPaths
@@ -221,3 +222,19 @@ def test_an_extended_build_image_is_the_build_phase_s_alone(
     mine = phase is Phase.BUILD
     assert spec.rootfs == (root.rootfs if mine else execution.rootfs)
     assert spec.env["PATH"] == ("/opt/bin" if mine else "/bin")
+
+
+def test_secrets_are_files_of_the_build_phase_and_never_printed(execution: Execution) -> None:
+    secret = BuildSecret(id="npm", value=b"tok-9f8e7d6c5b4a\n")
+    execution = replace(execution, secrets=(secret,))
+    for phase in Phase:
+        memory = execution.spec(phase).memory
+        expected = [("/run/secrets", {"npm": b"tok-9f8e7d6c5b4a\n"})]
+        assert [(str(m.target), m.files) for m in memory] == (
+            expected if phase is Phase.BUILD else []
+        )
+    lines = run(execution, Phase.BUILD, Script(["with tok-9f8e7d6c5b4a inside"]))
+    assert [line.text for line in lines] == ["with *** inside"]
+    error = failure(execution, Phase.EXPORT, 62, "ERROR: bad tok-9f8e7d6c5b4a")
+    assert error.details == ("ERROR: bad ***",)
+    assert "tok-9f8e7d6c5b4a" not in repr(execution.spec(Phase.BUILD))

@@ -1,6 +1,7 @@
 """The folders of one build: what each phase sees of them, and nothing more."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -131,3 +132,32 @@ def test_variables_are_files_that_hold_exactly_their_values(workspace: Workspace
         "BYTES": b"\xff",
         "ä": "ö".encode(),
     }
+
+
+def test_volumes_and_bindings_are_for_the_phases_that_run_buildpacks(workspace: Workspace) -> None:
+    base = workspace.root.parent
+    (base / "folder").mkdir()
+    (base / "file").touch()
+    volumes = (
+        Mount(source=base / "folder", target=PurePosixPath("/mnt/x")),
+        Mount(
+            source=base / "file",
+            target=PurePosixPath("/platform/bindings/two/key"),
+            read_only=True,
+        ),
+    )
+    with_both = replace(workspace, bindings={"db": base / "folder"}, volumes=volumes)
+    mine: list[Row] = [
+        ("folder", "/mnt/x", False),
+        ("file", "/platform/bindings/two/key", True),
+        ("folder", "/platform/bindings/db", True),
+    ]
+    for phase in Phase:
+        found = [row for row in mine if row in rows(with_both, phase)]
+        assert found == (mine if phase in (Phase.DETECT, Phase.BUILD) else [])
+    with_both.create()
+    with_both.write_binding("ca", {"type": b"ca-certificates"})
+    bindings = with_both.platform / "bindings"
+    assert sorted(p.relative_to(bindings).as_posix() for p in bindings.rglob("*")) == [
+        "ca", "ca/type", "db", "two", "two/key",
+    ]  # fmt: skip
