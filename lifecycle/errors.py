@@ -22,6 +22,7 @@ _MEANINGS = {
     62: "could not export the image",
     91: "an extension failed to generate",
     92: "the generation of extensions failed",
+    102: "a Dockerfile of an extension failed",
 }
 
 PASSED_THROUGH = frozenset({11, 12, *range(20, 103)})

@@ -27,7 +27,6 @@ from lifecycle.runtime.network import NAMESERVER, PrivateNetwork
 from lifecycle.runtime.spec import Network
 from oci.buildah import Buildah, DockerfileBuild, container_runtime
 from oci.errors import CommandError, Error, ImageError
-from oci.host_tools import find_tool, missing_tool
 from oci.idmap import SubordinateIds
 from oci.layout import TAG, Layout
 from oci.overlay import Overlay, OverlayMounter
@@ -93,13 +92,18 @@ class Extender:
     ) -> ExtendedImage:
         """Apply them, in order, to an image that is complete.
 
-        Raises ExtendError when one fails, HostError when this host cannot, ImageError when the
-        result may not be used.
+        buildah, a runtime for it, and subordinate ids are there: the caller has looked. Raises
+        ExtendError when one fails, HostError when this host cannot, ImageError when the result
+        may not be used.
         """
         folder = self.folder / kind
         (folder / "buildah").mkdir(parents=True)
         start = write_base(folder / "base", base, certificates)
-        with self._namespace() as namespace, self._way_out(namespace, folder) as enter:
+        ids = SubordinateIds.of_current_user()
+        with (
+            UserNamespace(self.runner, ids=ids) as namespace,
+            self._way_out(namespace, folder) as enter,
+        ):
             context = _Contexts(namespace, folder, self.app)
             buildah = Buildah(self.runner, namespace, folder / "buildah", enter=enter)
             try:
@@ -216,16 +220,6 @@ class Extender:
             rebasable=rebasable,
         )
         return layout
-
-    @contextmanager
-    def _namespace(self) -> Iterator[UserNamespace]:
-        if find_tool("buildah") is None:
-            raise missing_tool("buildah")
-        container_runtime()
-        ids = SubordinateIds.of_current_user()
-        ids.require("buildah")
-        with UserNamespace(self.runner, ids=ids) as namespace:
-            yield namespace
 
     @contextmanager
     def _way_out(self, namespace: UserNamespace, folder: Path) -> Iterator[tuple[str, ...]]:

@@ -14,6 +14,7 @@ from lifecycle.extension_key import extension_key, reusable_result
 from lifecycle.image_time import creation_time
 from lifecycle.runtime.spec import Network
 from locald.build.observer import BuildObserver
+from oci.buildah import container_runtime
 from oci.digest import Digest
 from oci.errors import HostError
 from oci.host_tools import find_tool, missing_tool
@@ -52,6 +53,7 @@ class Dockerfiles:
         name, found = self._found(kind, base, generated)
         if found is not None:
             return found
+        _require_tools(generated[0])
         if not base.complete:
             self.observer.step("Fetching the run image's layers, to extend it")
             self.store.complete(base, self.platform)
@@ -91,7 +93,7 @@ class Dockerfiles:
         generated: tuple[Generated, ...],
         own_bundle: Callable[[], Certificates | None],
     ) -> ExtendedImage:
-        _require_buildah(generated[0])
+        _require_tools(generated[0])
         self.observer.step(
             f"Extending the {kind} image: {', '.join(one.extension for one in generated)}"
         )
@@ -150,8 +152,12 @@ def _bundle_in_folder(rootfs: Path) -> Certificates | None:
     return Certificates(path=path, content=inside.read_bytes())
 
 
-def _require_buildah(one: Generated) -> None:
+def _require_tools(one: Generated) -> None:
     """Before anything is fetched for it."""
-    if find_tool("buildah") is None:
-        cause = missing_tool("buildah")
-        raise HostError(f"{one} has to be applied, and {cause.message}", hint=cause.hint)
+    try:
+        if find_tool("buildah") is None:
+            raise missing_tool("buildah")
+        container_runtime()
+        SubordinateIds.of_current_user().require("buildah")
+    except HostError as error:
+        raise HostError(f"{one} has to be applied, and {error.message}", hint=error.hint) from error

@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import signal
+import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,15 @@ import pytest
 
 from lifecycle.labels import LIFECYCLE_METADATA, REBASABLE
 from oci.image import ImageConfig
+from oci.layout import TAG
+from oci.location import ImageLocation
+from oci.platform import Platform
+from oci.process import CommandRunner
+from oci.skopeo import Skopeo
 from tests.e2e.test_host import tools_without
 from tests.support.e2e import Installation, make_app
 from tests.support.leftovers import processes_of
+from tests.support.registry import Registry, registry
 from tests.support.tiny_builder import (
     RUN_IMAGE,
     USER_ID,
@@ -23,7 +30,10 @@ from tests.support.tiny_builder import (
     make_extension,
     make_tiny_builder,
 )
+from tests.support.tls import make_tls
 from tests.support.waiting import wait_until
+
+__all__ = ["registry"]
 
 BASE = "ARG base_image\nFROM ${base_image}\n"
 RESET = "ARG user_id\nARG group_id\nUSER ${user_id}:${group_id}\n"
@@ -132,6 +142,27 @@ def test_a_switch_to_what_is_no_image(extensible: Extensible) -> None:
     result = extensible.installation.try_build(extensible.app, *extensible.flags)
     assert result.code == 4
     assert "extension e2e/app@1.0.0: FROM names no image: '${somewhere}'" in result.stderr
+
+
+def test_a_switch_to_an_image_of_a_registry(extensible: Extensible, registry: Registry) -> None:
+    stored = extensible.installation.layout_of(extensible.tiny.other_run)
+    name = registry.reference("team/other:1")
+    Skopeo(CommandRunner(), registry.registries).copy(
+        ImageLocation.layout(stored.path, TAG),
+        ImageLocation.registry(name),
+        platform=Platform.of_host(),
+    )
+    extensible.write({"ext/run.Dockerfile": f"FROM {name}\n"})
+    before = len(registry.asked())
+    extensible.build(*registry.flags)
+    digest = stored.read().digest
+    assert extensible.run_image["image"] == str(name)
+    assert extensible.run_image["reference"] == str(name.with_digest(digest))
+    assert extensible.config.labels["other"] == "yes"
+    # Its manifest and its configuration are all that is read: the layers are here.
+    assert {asked.method for asked in registry.asked()[before:]} <= {"GET", "HEAD"}
+    layers = [str(layer) for layer in stored.read().layer_digests]
+    assert not [a for a in registry.asked()[before:] if any(layer in a.path for layer in layers)]
 
 
 # ---- Dockerfiles ------------------------------------------------------------------------------
@@ -263,6 +294,29 @@ def test_run_has_no_network_where_the_build_has_none(extensible: Extensible) -> 
     extensible.write({"ext/run.Dockerfile": f"{BASE}USER root\n{run}\n{RESET}"})
     extensible.build("--network", "none")
     assert extensible.output().split() == [extensible.word, "lo"]
+
+
+def test_run_gets_proxy_and_authorities_and_the_image_does_not(
+    extensible: Extensible, tmp_path: Path
+) -> None:
+    certificate = make_tls(tmp_path / "keys").cert_dir / "ca.crt"
+    line = certificate.read_text().splitlines()[2]
+    bundle = "/etc/ssl/certs/ca-certificates.crt"
+    extensible.write(
+        {
+            "ext/run.Dockerfile": f"{BASE}USER root\n"
+            f"RUN echo {extensible.word} $https_proxy $(grep -cxF {line} {bundle}) > /etc/made\n"
+            f"{RESET}"
+        }
+    )
+    proxied = extensible.installation.with_environment(https_proxy="http://proxy.example:3128")
+    proxied.build(extensible.app, *extensible.flags, "--ca-cert", certificate)
+    assert extensible.output() == f"{extensible.word} http://proxy.example:3128 1\n"
+    layout = extensible.installation.layout(extensible.app)
+    made = layout.read().layer_digests[1]
+    with tarfile.open(layout.blob_path(made)) as archive:
+        assert not [name for name in archive.getnames() if "ssl" in name]
+    assert "proxy.example" not in layout.read().config_bytes.decode()
 
 
 # ---- what fails -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 
 from lifecycle.builder_toml import read_builder_toml
 from lifecycle.buildpack import Buildpack
+from lifecycle.dockerfile import Dockerfile, DockerfileKind
 from locald.config.build_flags import BuildFlags
 from locald.config.dotenv import read_env_file
 from locald.config.locald_toml import read_locald_toml
@@ -39,6 +40,10 @@ _READERS: dict[str, Callable[[Path], object]] = {
     "config.toml": read_user_config,
     "builder.toml": read_builder_toml,
     "buildpack.toml": lambda path: Buildpack.read(path.parent),
+    "extension.toml": lambda path: Buildpack.read(path.parent),
+    "build.Dockerfile": lambda path: Dockerfile.parse(
+        path.read_bytes(), kind=DockerfileKind.BUILD, origin=str(path)
+    ),
     "Procfile": read_procfile,
     "build.env": lambda path: read_env_file(path, environ=None),
 }
