@@ -118,6 +118,10 @@ class Comparison:
             if request.if_changed and not request.caching.clear and not request.explain:
                 self.image = self._unchanged()
 
+    def module_digests(self) -> Mapping[str, str]:
+        """Of added buildpacks, extensions, another lifecycle: place → digest."""
+        return self._ingredients.module_digests()
+
     def remember(self, image: StoredImage, buildpacks: tuple[str, ...], left: Artifacts) -> None:
         """Let the image that was built stand for the next one; before anything is cleared away.
 

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lifecycle.detection import DetectionLog
 from lifecycle.documents import Group
@@ -13,14 +14,16 @@ from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi
 from lifecycle.runtime.spec import ContainerSpec
 from locald.build.clock import Clock
-from locald.build.comparison import Comparison
-from locald.build.explain import Explanation, explain_phase
 from locald.config.request import BuildRequest
 from oci.digest import Digest
 from oci.errors import Error
 from oci.location import ImageLocation
 from oci.moved import Moved
 from oci.store import StoredImage
+
+if TYPE_CHECKING:
+    from locald.build.comparison import Comparison
+    from locald.build.explain import Explanation
 
 
 class BuildStatus(StrEnum):
@@ -82,7 +85,7 @@ class Ledger:
     phases: list[PhaseEntry] = field(default_factory=list)
     buildpacks: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
-    explanation: Explanation | None = None
+    explanation: "Explanation | None" = None
     image: StoredImage | None = None
     new_layers: frozenset[str] = frozenset()
     places: tuple[str, ...] = ()
@@ -102,10 +105,24 @@ class Ledger:
             PhaseEntry(phase=started.phase, given=started.given, seconds=outcome.seconds)
         )
 
+    def compared(self, comparison: "Comparison") -> None:
+        """The source and what was added have been looked at."""
+        self.source = comparison.source
+        if self.inputs is not None and self.request.artifacts.report is not None:
+            self.inputs = replace(self.inputs, modules=comparison.module_digests())
+
+    def extended(self, run_image: StoredImage, name: str) -> None:
+        """Extensions may have chosen another run image."""
+        if self.inputs is not None:
+            self.inputs = replace(self.inputs, run_image=run_image, run_image_name=name)
+
     def explain(self, log: DetectionLog | None, *, layers: Path | None) -> None:
         """Detection has ended; `layers` is where it left its result, if it had one."""
         wanted = self.request.explain or self.request.artifacts.report is not None
         if log is not None and wanted and self.inputs is not None:
+            # 5 ms, and most builds are not explained.
+            from locald.build.explain import explain_phase
+
             given, api = self.phases[-1].given, self.inputs.platform_api
             self.explanation = explain_phase(log, given, api, layers=layers)
 
@@ -116,7 +133,7 @@ class Ledger:
         if self.request.detect_only:
             self.status = BuildStatus.DETECTED
 
-    def unchanged(self, comparison: Comparison, targets: tuple[ImageLocation, ...]) -> None:
+    def unchanged(self, comparison: "Comparison", targets: tuple[ImageLocation, ...]) -> None:
         """The image of the last build stands for this one."""
         assert comparison.last is not None
         self.status = BuildStatus.UNCHANGED

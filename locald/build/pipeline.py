@@ -9,11 +9,13 @@ deliver   copies to where the user wants them
 
 import functools
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lifecycle.app_image import BASE_OWNER, app_layers
+from lifecycle.caches import BuildCache
 from lifecycle.disk_watch import DiskWatch
 from lifecycle.documents import (
     SourceMetadata,
@@ -33,7 +35,6 @@ from locald.build.acquired import Acquired, acquire_all
 from locald.build.artifacts import Artifacts
 from locald.build.background import Background, complete_beside
 from locald.build.caching import open_cache
-from locald.build.comparison import Comparison, Ingredients
 from locald.build.creation_time import created_seconds
 from locald.build.deliver import Delivery, deliver, destinations, wants_base
 from locald.build.detect_only import for_detection
@@ -55,6 +56,7 @@ from oci.scratch import scratch_folder
 from oci.store import StoredImage
 
 if TYPE_CHECKING:
+    from locald.build.comparison import Comparison
     from locald.build.extend import Extended
 
 _PROXY_VARIABLES = (
@@ -82,7 +84,7 @@ def _out_of_time(request: BuildRequest) -> BusyError:
 def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger: Ledger) -> None:
     clock = ledger.clock
     targets = destinations(request.outputs, request.names)
-    secrets = read_secrets(request.mounts.secrets, os.environ, observer)
+    secrets = read_secrets(request, os.environ, observer)
     with ExitStack() as stack:
         if request.detect_only:
             request = stack.enter_context(for_detection(request, tools))
@@ -120,24 +122,20 @@ def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger:
                 lifecycle=acquired.lifecycle,
                 observer=observer,
             )
-        ingredients = Ingredients(
-            request=request,
-            builder=acquired.builder,
-            run_image=(str(acquired.run_image_name), acquired.run_image),
-            workspace=workspace,
-            revision=functools.cache(
-                lambda: source_metadata(
-                    None if request.archived else request.app_dir, request.metadata, tools.runner
-                )
-            ),
-            cache=cache.root,
+        revision = functools.cache(
+            lambda: source_metadata(
+                None if request.archived else request.app_dir, request.metadata, tools.runner
+            )
         )
-        ledger.inputs = _ledger_inputs(acquired, ingredients)
-        with clock.step("compare"):
-            # What a Dockerfile of an extension brings from elsewhere, nobody can tell.
-            comparison = Comparison(ingredients, tools.store, observer, able=not extensible)
-        ledger.source = comparison.source
-        if comparison.image is not None:
+        ledger.inputs = _ledger_inputs(acquired, cache)
+        comparison = None
+        if request.if_changed is not None or request.artifacts.report is not None:
+            with clock.step("compare"):
+                comparison = _compare(
+                    request, tools, acquired, workspace, revision, cache, observer
+                )
+            ledger.compared(comparison)
+        if comparison is not None and comparison.image is not None:
             with clock.step("deliver"):
                 base.join()
                 ledger.unchanged(comparison, targets)
@@ -169,7 +167,7 @@ def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger:
         for phase in TO_DETECTION if extensible or request.detect_only else Phase:
             sandbox.prepare(execution.spec(phase))
         with clock.step("prepare"):
-            _write_documents(request, ingredients.revision(), acquired, workspace)
+            _write_documents(request, revision(), acquired, workspace)
         run_phases(TO_DETECTION, execution, sandbox, observer, ledger)
         ledger.detected(read_group(workspace.layers))
         if request.detect_only:
@@ -183,7 +181,7 @@ def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger:
                 run_image_name=extended.run_image_name,
                 top_layer=extended.top_layer,
             )
-            ledger.inputs = _ledger_inputs(acquired, ingredients)
+            ledger.extended(acquired.run_image, str(acquired.run_image_name))
             base = complete_beside(tools.store, acquired.run_image, request.platform, needed=wanted)
             execution = replace(execution, build_root=extended.build_root)
             for phase in (*TO_BUILD, *TO_EXPORT):
@@ -194,10 +192,12 @@ def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger:
             run_phases(TO_EXPORT, execution, sandbox, observer, ledger)
         with clock.step("keep"):
             image, new_layers = _keep(request, tools, acquired, workspace, guard)
-            if request.artifacts.from_build or comparison.wanted:
+            remembering = comparison is not None and comparison.wanted
+            if request.artifacts.from_build or remembering:
                 left = Artifacts.of_build(workspace.layers, image, request.names)
                 left.write(request.artifacts)
-                comparison.remember(image, ledger.buildpacks, left)
+                if comparison is not None:
+                    comparison.remember(image, ledger.buildpacks, left)
         # The store has the image: containers and folders go while it is delivered.
         clearing = Background(workshop.close, needed=True)
         stack.callback(clearing.wait)
@@ -209,7 +209,8 @@ def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger:
                 skopeo=tools.skopeo,
                 observer=observer,
             )
-        comparison.delivered(targets)
+        if comparison is not None:
+            comparison.delivered(targets)
         ledger.built(image, new_layers, tuple(map(str, targets)), published)
         with clock.step("cache"):
             opened.send()
@@ -217,8 +218,32 @@ def _build(request: BuildRequest, tools: Tools, observer: BuildObserver, ledger:
             clearing.join()
 
 
-def _ledger_inputs(acquired: Acquired, ingredients: Ingredients) -> Inputs:
-    report = ingredients.request.artifacts.report is not None
+def _compare(
+    request: BuildRequest,
+    tools: Tools,
+    acquired: Acquired,
+    workspace: Workspace,
+    revision: Callable[[], SourceMetadata],
+    cache: BuildCache,
+    observer: BuildObserver,
+) -> "Comparison":
+    # 10 ms, and most builds neither ask for it nor write a report.
+    from locald.build.comparison import Comparison, Ingredients
+
+    ingredients = Ingredients(
+        request=request,
+        builder=acquired.builder,
+        run_image=(str(acquired.run_image_name), acquired.run_image),
+        workspace=workspace,
+        revision=revision,
+        cache=cache.root,
+    )
+    # What a Dockerfile of an extension brings from elsewhere, nobody can tell.
+    able = not acquired.added.order_extensions
+    return Comparison(ingredients, tools.store, observer, able=able)
+
+
+def _ledger_inputs(acquired: Acquired, cache: BuildCache) -> Inputs:
     return Inputs(
         builder=acquired.builder,
         lifecycle_version=acquired.builder_image.lifecycle_version,
@@ -227,8 +252,7 @@ def _ledger_inputs(acquired: Acquired, ingredients: Ingredients) -> Inputs:
         previous=acquired.previous.stored if acquired.previous is not None else None,
         platform_api=acquired.api,
         runtime=str(acquired.selection.runtime.name),
-        cache=ingredients.cache.name,
-        modules=ingredients.module_digests() if report else {},
+        cache=cache.root.name,
     )
 
 

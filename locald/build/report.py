@@ -13,7 +13,6 @@ import locald
 from lifecycle.app_image import BASE_OWNER, app_layers
 from lifecycle.errors import PhaseError
 from lifecycle.runtime.spec import ContainerSpec
-from locald.build.explain import explanation_document
 from locald.build.ledger import Inputs, Ledger, PhaseEntry
 from oci.errors import Error, ImageError, StorageError, UsageError
 from oci.store import StoredImage
@@ -56,6 +55,8 @@ def report_document(ledger: Ledger) -> dict[str, Any]:
     document["buildpacks"] = list(ledger.buildpacks)
     document["extensions"] = list(ledger.extensions)
     if ledger.explanation is not None:
+        from locald.build.explain import explanation_document
+
         document["detection"] = explanation_document(ledger.explanation)
     document["phases"] = [_phase(entry) for entry in ledger.phases]
     document["steps"] = {name: round(s, 4) for name, s in ledger.clock.seconds.items()}

@@ -19,6 +19,9 @@ LAZY_IMPORTS_ALLOWED = ("locald/__main__.py", "locald/cli/*.py")
 # Elsewhere each needs a line here, and beside the import what it costs and why few runs need it.
 RARELY_NEEDED = {
     ("locald/build/deliver.py", "locald.build.publishing"),
+    ("locald/build/ledger.py", "locald.build.explain"),
+    ("locald/build/pipeline.py", "locald.build.comparison"),
+    ("locald/build/report.py", "locald.build.explain"),
     ("locald/build/previous.py", "oci.registry_clients"),
     ("locald/build/previous.py", "oci.remote_layers"),
     ("locald/build/caching.py", "locald.build.cache_transfer"),
