@@ -17,6 +17,7 @@ from lifecycle.build_secret import BuildSecret, needles
 from lifecycle.caches import BuildCache
 from lifecycle.secret_scan import Finding, SecretScan
 from locald.build.observer import BuildObserver
+from locald.config.request import BuildRequest
 from locald.config.secret import SecretSource
 from oci.errors import BusyError, Error, ImageError, UsageError
 from oci.layout import Layout, LayoutImage
@@ -24,7 +25,6 @@ from oci.process import CommandRunner
 from oci.scratch import remove
 from oci.store import ImageStore, StoredImage
 
-_MARK = "unsearched"
 _MAX_BYTES = 500 * 1024
 _HINT = (
     "a buildpack wrote it there: let it use /run/secrets/ID where it needs it and keep no copy; "
@@ -33,10 +33,17 @@ _HINT = (
 
 
 def read_secrets(
-    sources: tuple[SecretSource, ...], environ: Mapping[str, str], observer: BuildObserver
+    request: BuildRequest, environ: Mapping[str, str], observer: BuildObserver
 ) -> tuple[BuildSecret, ...]:
-    """Their values. Raises UsageError that names what gave the source."""
-    secrets = tuple(BuildSecret(id=s.id, value=_value(s, environ)) for s in sources)
+    """Their values. Raises UsageError that names what gave the source, or what would give a
+    secret that the project needs."""
+    for identity, flag in request.mounts.missing_secrets.items():
+        raise UsageError(
+            f"{request.origins['missing_secrets']}: the build needs the secret {identity}, "
+            "which was not given",
+            hint=f"pass {flag}",
+        )
+    secrets = tuple(BuildSecret(id=s.id, value=_value(s, environ)) for s in request.mounts.secrets)
     for secret in secrets:
         if not secret.searchable:
             observer.note(
@@ -48,7 +55,7 @@ def read_secrets(
 
 def clear_unsearched(cache: BuildCache, runner: CommandRunner, observer: BuildObserver) -> None:
     """What a build left that had secrets and did not come to its end. The cache is locked."""
-    mark = cache.root / _MARK
+    mark = cache.unsearched
     if os.path.lexists(mark):
         observer.note(
             "the last build had secrets and did not come to its end: its cache is cleared"
@@ -77,7 +84,7 @@ class SecretGuard:
         self._layers = layers
         self._runner = runner
         self._observer = observer
-        self._mark = cache.root / _MARK
+        self._mark = cache.unsearched
         self._since_ns = 0
 
     @contextmanager

@@ -1,6 +1,6 @@
 """What a request's build and detect phases see of the host, besides the source."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -8,7 +8,6 @@ from lifecycle.bindings import BINDINGS, Binding, read_binding
 from lifecycle.inputs import MountPaths
 from lifecycle.runtime.spec import Mount
 from locald.config.binding import parse_binding
-from locald.config.errors import ConfigError
 from locald.config.project_files import blamed_on, inside
 from locald.config.resolution import Resolution
 from locald.config.secret import (
@@ -23,11 +22,15 @@ from oci.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class MountRequest:
-    """Volumes, service bindings, and where the secrets are to be read from."""
+    """Volumes, service bindings, and where the secrets are to be read from.
+
+    missing_secrets: what the project needs and nobody gave: id → the flag that gives it.
+    """
 
     volumes: tuple[Mount, ...] = ()
     bindings: tuple[Binding, ...] = ()
     secrets: tuple[SecretSource, ...] = field(default=())
+    missing_secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve_mounts(resolution: Resolution, paths: MountPaths) -> MountRequest:
@@ -42,7 +45,13 @@ def resolve_mounts(resolution: Resolution, paths: MountPaths) -> MountRequest:
                     f"--volume: {mount.target} is where the binding {binding.name} is",
                     hint="leave out one of both",
                 )
-    return MountRequest(volumes=volumes, bindings=bindings, secrets=_secrets(resolution))
+    secrets = _secrets(resolution)
+    return MountRequest(
+        volumes=volumes,
+        bindings=bindings,
+        secrets=secrets,
+        missing_secrets=_missing_secrets(resolution, [secret.id for secret in secrets]),
+    )
 
 
 def _volumes(resolution: Resolution, paths: MountPaths) -> tuple[Mount, ...]:
@@ -119,43 +128,47 @@ def _bindings(resolution: Resolution) -> tuple[Binding, ...]:
 
 
 def _secrets(resolution: Resolution) -> tuple[SecretSource, ...]:
-    """A project names what it needs; the command line or the user's own file gives it."""
-    wanted: dict[str, str] = {}
+    """The command line's alone. A project says what it needs, and gets nothing by that: else any
+    repository could have the user's secrets, which it only has to name."""
     chosen: dict[str, SecretSource] = {}
+    own, key = resolution.user.secrets, resolution.user_key("secrets")
     for text in resolution.flags.secrets:
         flag = parse_secret_flag(text, relative_to=Path.cwd(), environ=resolution.environ)
-        if flag.id in wanted:
+        if flag.id in chosen:
             raise UsageError(f"--secret: the secret {flag.id} is given twice")
-        wanted[flag.id] = "--secret"
-        if flag.source is not None:
-            chosen[flag.id] = flag.source
-    for identity in resolution.build.secrets or ():
-        origin = resolution.key("secrets")
-        check_secret_id(identity, where=origin)
-        wanted.setdefault(identity, origin)
-    for identity, origin in wanted.items():
-        if identity not in chosen:
-            chosen[identity] = _own_source(resolution, identity, origin, resolution.user.secrets)
-        resolution.origins[f"secrets.{identity}"] = chosen[identity].origin
+        if flag.source is None and flag.id not in own:
+            raise UsageError(
+                f"--secret: nobody says where the secret {flag.id} comes from",
+                hint=f"pass --secret id={flag.id},src=FILE (or env=NAME), or put "
+                f'{flag.id} = "src=FILE" below [secrets] in {resolution.user_file}',
+            )
+        chosen[flag.id] = flag.source or parse_secret_source(
+            flag.id,
+            own[flag.id],
+            where=f"{key}.{flag.id}",
+            relative_to=resolution.user_file.parent,
+            environ=resolution.environ,
+        )
+        resolution.origins[f"secrets.{flag.id}"] = chosen[flag.id].origin
     return tuple(chosen.values())
 
 
-def _own_source(
-    resolution: Resolution, identity: str, origin: str, own: Mapping[str, str]
-) -> SecretSource:
-    key = f"{resolution.user_key('secrets')}.{identity}"
-    if identity not in own:
-        raise ConfigError(
-            f"{origin}: the build needs the secret {identity}, which nobody gives",
-            hint=f"pass --secret id={identity},src=FILE (or env=NAME), "
-            f'or put {identity} = "src=FILE" below [secrets] in {resolution.user_file}',
-        )
-    if origin != "--secret":
-        resolution.notes.append(f"the build sees the secret {identity}, from {key}")
-    return parse_secret_source(
-        identity,
-        own[identity],
-        where=key,
-        relative_to=resolution.user_file.parent,
-        environ=resolution.environ,
-    )
+def _missing_secrets(resolution: Resolution, given: Collection[str]) -> Mapping[str, str]:
+    """What the project's file asks for and the command line does not name."""
+    origin = resolution.key("secrets")
+    missing: dict[str, str] = {}
+    return tuple(chosen.values())
+
+
+def _missing_secrets(resolution: Resolution, given: Collection[str]) -> Mapping[str, str]:
+    """Told when it is built: commands that only look at the project need no secret."""
+    origin = resolution.key("secrets")
+    missing = {}
+    for identity in resolution.build.secrets or ():
+        check_secret_id(identity, where=origin)
+        if identity not in given:
+            known = identity in resolution.user.secrets
+            missing[identity] = f"--secret id={identity}" + ("" if known else ",src=FILE")
+    if missing:
+        resolution.origins["missing_secrets"] = origin
+    return missing

@@ -35,6 +35,7 @@ _NAMES = {
     "registries.mirrors": "registry-mirrors",
     "modules.order": "buildpacks",
     "modules.system": "system_buildpacks",
+    "mounts.missing_secrets": "missing_secrets",
     "process_type": "process",
     "caching.clear": "clear_cache",
     "caching.folder": "cache",

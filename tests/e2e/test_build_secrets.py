@@ -174,10 +174,10 @@ def test_a_project_names_it_and_the_user_gives_it(
     before = config.read_text() if config.exists() else None
     config.write_text(f'[secrets]\nnpm = "src={source}"\n')
     try:
-        result = own.build(app, buildpack=good)
+        refused(own.try_build(app, buildpack=good), 2, "w.build.secrets", "--secret id=npm")
+        own.build(app, "--secret", "id=npm", buildpack=good)
     finally:
         config.unlink() if before is None else config.write_text(before)
-    assert "the build sees the secret npm, from" in result.stderr
 
 
 def test_few_bytes_are_told(own: Installation, app: Path, tmp_path: Path) -> None:

@@ -55,7 +55,6 @@ HOSTILE = [
     ("bindings", '{ "../db" = "binding" }', "not a binding's name"),
     ("secrets", '["id=x,src=/etc/passwd"]', "not a secret's id"),
     ("secrets", '["../x"]', "not a secret's id"),
-    ("secrets", '["npm"]', "which nobody gives"),
     ("network", '"host"', "cannot open the host's network"),
     ("workspace", '"../x"', "is not a name"),
     ("workspace", '"etc"', "is not free"),

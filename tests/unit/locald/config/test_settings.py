@@ -104,7 +104,7 @@ def test_everything_that_was_said_is_there_with_its_place(tmp_path: Path) -> Non
         "insecure-registries": f"{own}: insecure-registries",
         "registry-mirrors": f"{own}: registry-mirrors",
         "run-image-mirrors": f"{own}: run-image-mirrors",
-        "secrets.npm": f"{own}: secrets.npm",
+        "missing_secrets": "build.secrets",
     }  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def test_what_nobody_should_read_is_not_there(tmp_path: Path) -> None:
     found = by_name(request(tmp_path))
     assert found["env.NPM_TOKEN"].value == HIDDEN
     assert found["env.URL"].value == "https://git.example/x"
-    assert found["secrets.npm"].value == {"path": f"{tmp_path}/config/npmrc"}
+    assert found["missing_secrets"].value == {"npm": "--secret id=npm"}
     assert "s3cr3t" not in str(found)
     assert "pw@" not in str(found)
 
