@@ -154,13 +154,6 @@ def _secrets(resolution: Resolution) -> tuple[SecretSource, ...]:
 
 
 def _missing_secrets(resolution: Resolution, given: Collection[str]) -> Mapping[str, str]:
-    """What the project's file asks for and the command line does not name."""
-    origin = resolution.key("secrets")
-    missing: dict[str, str] = {}
-    return tuple(chosen.values())
-
-
-def _missing_secrets(resolution: Resolution, given: Collection[str]) -> Mapping[str, str]:
     """Told when it is built: commands that only look at the project need no secret."""
     origin = resolution.key("secrets")
     missing = {}

@@ -163,7 +163,7 @@ def test_a_project_gets_no_secret_that_the_command_line_does_not_name(project: P
         "two": "--secret id=two,src=FILE",
     }
     assert made.origins["missing_secrets"] == "locald.toml: service.web.build.secrets"
-    with pytest.raises(UsageError, match="nothing says where the secret two is"):
+    with pytest.raises(UsageError, match="nobody says where the secret two comes from"):
         request(project, BuildFlags(secrets=("id=two",)))
     with pytest.raises(UsageError, match="not a secret's id: 'id=npm,src=/etc/passwd'"):
         request(project, build='secrets = ["id=npm,src=/etc/passwd"]')
