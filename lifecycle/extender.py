@@ -23,7 +23,7 @@ from lifecycle.extended_image import (
 )
 from lifecycle.extension import Generated
 from lifecycle.labels import REBASABLE
-from lifecycle.runtime.network import NAMESERVER, PrivateNetwork
+from lifecycle.runtime.network import PrivateNetwork, resolv_conf
 from lifecycle.runtime.spec import Network
 from oci.buildah import Buildah, DockerfileBuild, container_runtime
 from oci.errors import CommandError, Error, ImageError
@@ -34,7 +34,6 @@ from oci.process import CommandRunner, Stream
 from oci.store import StoredImage
 from oci.userns import UserNamespace
 
-_KEPT_LINES = 10
 # Before a Dockerfile's own instructions: what lower layers say of the label is not its word.
 _NOT_SAID = f'LABEL {REBASABLE}=""'
 
@@ -144,7 +143,6 @@ class Extender:
                 name=name,
                 runtime=container_runtime(),
                 network=self.network is not Network.NONE,
-                nameserver=NAMESERVER if self.network is Network.PRIVATE else None,
                 created=self.created,
                 arguments=arguments,
             )
@@ -180,18 +178,20 @@ class Extender:
         )
 
     def _run(self, buildah: Buildah, build: DockerfileBuild, one: Generated) -> None:
-        kept: list[str] = []
+        said = ""
 
         def receive(stream: Stream, text: str) -> None:
-            kept.append(text)
-            del kept[:-_KEPT_LINES]
+            nonlocal said
+            said = text if text.startswith("Error: ") else said
             self.on_line(stream, text)
 
         try:
             buildah.build(build, on_line=receive, env=self.env, watch=self.watch)
         except CommandError as error:
             raise ExtendError(
-                f"{one} failed", details=kept, hint="its output stands above"
+                f"{one} failed",
+                details=(said,) if said else error.details[-3:],
+                hint="its output stands above",
             ) from error
 
     def _result(
@@ -235,7 +235,20 @@ class Extender:
                     private = stack.enter_context(
                         PrivateNetwork(self.runner, namespace, folder / "network")
                     )
+                    _mount_resolv_conf(namespace, folder / "resolv.conf")
                     yield ("nsenter", f"--net={private.path}")
+
+
+def _mount_resolv_conf(namespace: UserNamespace, file: Path) -> None:
+    """buildah itself asks for names (ADD), and RUN gets a copy; the host's resolver may listen
+    on a loopback that the network does not reach."""
+    host = Path("/etc/resolv.conf")
+    try:
+        text = host.read_text(errors="replace")
+    except OSError:
+        return
+    file.write_text(resolv_conf(Network.PRIVATE, text))
+    namespace.run("mount", "--bind", str(file), str(host))
 
 
 class _Contexts:

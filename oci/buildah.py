@@ -99,8 +99,8 @@ class DockerfileBuild:
     """One Dockerfile to apply. FROM names a layout (`oci:…`) or an image built before.
 
     name: of the result. runtime: the container runtime's program. network: False keeps RUN off
-    the namespace's network. nameserver: the one that RUN asks; None leaves the namespace's.
-    created: the time of the result and of all files in it, in seconds since 1970.
+    the namespace's network. created: the time of the result and of all files in it, in seconds
+    since 1970.
     """
 
     dockerfile: Path
@@ -108,7 +108,6 @@ class DockerfileBuild:
     name: str
     runtime: str
     network: bool
-    nameserver: str | None
     created: int
     arguments: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,7 +132,6 @@ def build_argv(folder: BuildahFolder, build: DockerfileBuild) -> tuple[str, ...]
         "--identity-label=false",
         "--timestamp", str(build.created),
         "--network", "host" if build.network else "none",
-        *(("--dns", build.nameserver) if build.nameserver is not None else ()),
         *(option for argument in arguments for option in ("--build-arg", argument)),
         "--ignorefile", str(folder.path / "mounts.conf"),
         "--file", str(build.dockerfile),

@@ -161,7 +161,10 @@ class Console:
     def extension_line(self, stream: Stream, text: str) -> None:
         """A Dockerfile of an image extension printed something."""
         if self._progress is Progress.JSON:
-            self._event("line", phase="extend", stream=str(stream), text=safe_text(text))
+            fields = {"stream": str(stream), "text": safe_text(text)}
+            self._event("line", phase="extend", internal=False, **fields)
+        elif self._verbosity is Verbosity.QUIET:
+            self._held.append(text)
         else:
             self._phase_text("extend", text)
 

@@ -32,7 +32,6 @@ BUILD = DockerfileBuild(
     name="localhost/x:1",
     runtime="/usr/sbin/runc",
     network=True,
-    nameserver="10.0.2.3",
     created=7,
     arguments={"a": "b c"},
 )
@@ -51,7 +50,6 @@ def test_a_build() -> None:
         "--identity-label=false",
         "--timestamp", "7",
         "--network", "host",
-        "--dns", "10.0.2.3",
         "--build-arg", "a=b c",
         "--ignorefile", "/f/mounts.conf",
         "--file", "/d/Dockerfile",

@@ -9,7 +9,7 @@ import pytest
 from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
 from locald.cli.console import Console, Progress, Verbosity
-from oci.errors import ImageError
+from oci.errors import Error, ImageError
 from oci.process import Stream
 
 ERROR = ImageError("it failed", details=["one", "\x1b[2Jtwo"], hint="try again")
@@ -277,6 +277,9 @@ def test_what_an_extension_s_dockerfile_prints() -> None:
         else:
             (event,) = screen.events
             assert (event["phase"], event["stream"]) == ("extend", "stdout")
+            assert event["internal"] is False
     quiet = Screen(verbosity=Verbosity.QUIET)
     quiet.console.extension_line(Stream.STDERR, "made it")
-    assert not quiet.err
+    held = quiet.err
+    quiet.console.error(Error("no"))
+    assert (held, quiet.err) == ("", "  made it\nerror: no\n")
