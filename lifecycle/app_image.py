@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lifecycle.labels import LifecycleMetadata, lifecycle_metadata
 from oci.digest import Digest
+from oci.durable import intact
 from oci.errors import ImageError
 from oci.image import Descriptor, ImageConfig
 from oci.store import StoredImage
@@ -63,16 +64,21 @@ def sbom_layer(stored: StoredImage) -> Digest | None:
 
 def reusable(stored: StoredImage) -> bool:
     """Can a build reuse this image's layers: did buildpacks make it, and is each of its own
-    layers still in the store? (Those of the run image need not be.)"""
+    layers still whole in the store? (Those of the run image need not be.)"""
     try:
         layers = app_layers(stored)
     except ImageError:
         return False
     return all(
-        stored.layout.has_blob(layer.descriptor.parsed_digest())
+        _is_there(stored, layer.descriptor)
         for layer in layers
         if layer.owner != BASE_OWNER
     )
+
+
+def _is_there(stored: StoredImage, layer: Descriptor) -> bool:
+    digest = layer.parsed_digest()
+    return intact(stored.layout.blob_path(digest), digest, layer.size)
 
 
 def _extension_owners(config: ImageConfig) -> dict[str, tuple[str, str]]:

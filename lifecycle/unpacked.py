@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oci.errors import StorageError
+from oci.leases import Leases
 from oci.locks import exclusive
 from oci.process import CommandRunner
 from oci.scratch import scratch_folder
@@ -20,6 +21,7 @@ class UnpackedFolders:
     def __init__(self, root: Path, *, on_wait: Callable[[str], None] = lambda _: None) -> None:
         self._root = root
         self._on_wait = on_wait
+        self.leases = Leases()
 
     def folder(self, key: str, fill: Callable[[Path], None]) -> Path:
         """The folder of a key, which says all that its content depends on.
@@ -27,8 +29,7 @@ class UnpackedFolders:
         fill: makes the content in a new, empty folder; what it raises leaves nothing behind.
         """
         target = self._root / "tree" / key
-        if target.is_dir():
-            mark_used(target)
+        if self._used(target):
             return target
         try:
             for name in ("tree", "tmp", "locks"):
@@ -37,7 +38,7 @@ class UnpackedFolders:
             raise StorageError(f"{self._root} cannot be made: {error.strerror}") from error
         lock = self._root / "locks" / f"{key}.lock"
         with exclusive(lock, what="the same buildpack", on_wait=self._on_wait):
-            if target.is_dir():
+            if self._used(target):
                 return target
             remove_stale(self._root / "tree")
             with scratch_folder(self._root / "tmp", CommandRunner()) as scratch:
@@ -45,4 +46,16 @@ class UnpackedFolders:
                 made.mkdir()
                 fill(made)
                 made.rename(target)
+                self.leases.take(target)
         return target
+
+    def _used(self, target: Path) -> bool:
+        """Is it there? Then nobody deletes it while this process runs."""
+        if not target.is_dir():
+            return False
+        try:
+            self.leases.take(target)
+        except FileNotFoundError:  # deleted this moment
+            return False
+        mark_used(target)
+        return True

@@ -28,6 +28,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError,
 from oci.cancellation import check_cancelled
 from oci.digest import Digest
 from oci.errors import DISK_FULL_HINT, ImageError, StorageError, UsageError
+from oci.leases import Leases
 from oci.locks import exclusive
 from oci.stale_files import mark_used, remove_stale
 from oci.web_address import WebAddress
@@ -95,6 +96,7 @@ class Downloads:
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._root = root
+        self.leases = Leases()
         self._ca_file = ca_file
         self._max_bytes = max_bytes
         self._pauses = pauses_seconds
@@ -117,6 +119,7 @@ class Downloads:
             if address.digest is not None:
                 pinned = self._root / "files" / address.digest.hex
                 if pinned.is_file():
+                    self.leases.take(pinned)
                     mark_used(pinned)
                     return Download(path=pinned, digest=address.digest)
                 kept = None  # something else than what is wanted
@@ -147,6 +150,7 @@ class Downloads:
         path = self._root / "files" / digest.hex
         if not path.is_file() or path.stat().st_size != record.size_bytes:
             return None
+        self.leases.take(path)
         mark_used(path)
         return Download(path=path, digest=digest)
 

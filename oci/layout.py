@@ -6,6 +6,8 @@ A *sparse* layout has the manifest and the configuration but not every layer.
 Source: OCI image-spec 1.1, "Image Layout Specification".
 """
 
+import shutil
+import stat
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +76,33 @@ class Layout:
         layout._write_index(())
         return layout
 
+    @property
+    def documents(self) -> tuple[Path, ...]:
+        """The files that make the folder a layout."""
+        return (self.path / "oci-layout", self.path / "index.json")
+
+    @property
+    def readable(self) -> bool:
+        """Is an image in it, whose documents are whole?"""
+        try:
+            self.read()
+        except (ImageError, StorageError):
+            return False
+        return True
+
+    def move_to(self, path: Path) -> None:
+        """Put the layout in another place; a damaged one is put right as it lies there, for
+        others may be using it."""
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+            self.path.rename(path)
+            return
+        for file in sorted(self.path.iterdir()):
+            place = path / file.name
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            file.replace(place)
+
     def blob_path(self, digest: Digest) -> Path:
         """Where the blob of this digest is, or would be."""
         return self.path / "blobs/sha256" / digest.hex
@@ -83,8 +112,19 @@ class Layout:
         return self.blob_path(digest).is_file()
 
     def missing_layers(self, image: LayoutImage) -> tuple[Digest, ...]:
-        """The layers of the image that a sparse layout lacks."""
-        return tuple(d for d in image.layer_digests if not self.has_blob(d))
+        """The layers of the image that a sparse layout lacks, or has in another size."""
+        return tuple(
+            layer.parsed_digest()
+            for layer in image.manifest.layers
+            if _file_size(self.blob_path(layer.parsed_digest())) != layer.size
+        )
+
+    def drop_torn_layers(self, image: LayoutImage) -> None:
+        """Delete the layers that are there in another size than the manifest says."""
+        for digest in self.missing_layers(image):
+            path = self.blob_path(digest)
+            if _file_size(path) is not None:
+                path.unlink(missing_ok=True)
 
     def read_blob(self, digest: Digest, *, max_bytes: int = _MAX_INDEX_BYTES) -> bytes:
         """A small blob's bytes, checked against the digest."""
@@ -213,6 +253,15 @@ class Layout:
     def _write_index(self, manifests: tuple[Descriptor, ...]) -> None:
         data = msgspec.json.encode(Index(media_type=OCI_INDEX, manifests=manifests))
         _replace(self.path / "index.json", data)
+
+
+def _file_size(path: Path) -> int | None:
+    """None when no file is there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _replace(path: Path, data: bytes) -> None:

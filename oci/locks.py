@@ -30,15 +30,19 @@ class FileLock:
 
         timeout_seconds: how long to wait; negative waits for ever.
         """
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if _flock(descriptor, timeout_seconds):
-                return cls(descriptor)
-        except BaseException:
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                taken = flock(descriptor, fcntl.LOCK_EX, timeout_seconds=timeout_seconds)
+                if taken and is_at(descriptor, path):
+                    return cls(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
             os.close(descriptor)
-            raise
-        os.close(descriptor)
-        return None
+            if not taken:
+                return None
+            # Its last holder has deleted it: whoever comes next will lock another file.
 
     def release(self) -> None:
         """Let others have it."""
@@ -59,11 +63,10 @@ def exclusive(
     timeout_seconds: how long to wait; negative waits for ever.
     on_wait: told once, with a sentence, before waiting for another process.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock.take(path)
+    lock = _take(path, 0)
     if lock is None:
         on_wait(f"waiting: another locald is using {what}")
-        lock = FileLock.take(path, timeout_seconds=timeout_seconds)
+        lock = _take(path, timeout_seconds)
     if lock is None:
         raise BusyError(f"another locald is still using {what}")
     try:
@@ -72,11 +75,12 @@ def exclusive(
         lock.release()
 
 
-def _flock(descriptor: int, timeout_seconds: float) -> bool:
+def flock(descriptor: int, kind: int, *, timeout_seconds: float) -> bool:
+    """Lock an open file or folder, LOCK_EX or LOCK_SH; False when others hold it for too long."""
     deadline = None if timeout_seconds < 0 else time.monotonic() + timeout_seconds
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if deadline is not None and time.monotonic() >= deadline:
                 return False
@@ -84,3 +88,22 @@ def _flock(descriptor: int, timeout_seconds: float) -> bool:
             time.sleep(_POLL_SECONDS)
         else:
             return True
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Is what was opened still what the path leads to?"""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _take(path: Path, timeout_seconds: float) -> FileLock | None:
+    """With the folder above it, which may be deleted together with a cache meanwhile."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return FileLock.take(path, timeout_seconds=timeout_seconds)
+        except FileNotFoundError:
+            if path.is_symlink():  # to nowhere
+                raise

@@ -13,49 +13,40 @@ died, and is never looked at.
 
 import logging
 import os
-import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from oci.digest import Digest
+from oci.durable import intact, sync_files
 from oci.errors import ImageError, StorageError, UsageError
 from oci.idmap import IdMap, SubordinateIds
 from oci.image import Descriptor, ImageConfig
 from oci.layer_scan import scan_layer
 from oci.layout import Layout, LayoutImage
+from oci.leases import Leases, shared
 from oci.location import ImageLocation
 from oci.locks import exclusive
 from oci.platform import Platform
 from oci.process import CommandRunner
-from oci.reference import DEFAULT_TAG, Reference
+from oci.reference import Reference
 from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
+from oci.stale_files import mark_used
+from oci.store_names import MadeFor, RefRecord, StoreNames
 from oci.umoci import unpack
+from oci.unpacked_root import COMPLETE, read_record, seal
 from oci.userns import UserNamespace, user_namespace
 
 log = logging.getLogger(__name__)
 
 OnWait = Callable[[str], None]
-
-
-class RefRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a name in the store means.
-
-    digest: of the manifest as the store has it. source_digest: as its source names it, which
-    differs when skopeo had to convert the manifest. fetched: seconds since the epoch.
-    """
-
-    digest: str
-    source: str
-    source_digest: str
-    fetched: float
+_NOBODY = MadeFor()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +82,8 @@ class ImageStore:
         self.root = root
         self._skopeo = skopeo
         self._on_wait = on_wait
+        self.leases = Leases()
+        self._names = StoreNames(root)
         if ":" in str(root):
             raise StorageError(
                 f"the image store cannot be at {root}: skopeo and umoci take no path with a colon",
@@ -112,13 +105,12 @@ class ImageStore:
 
     def find(self, reference: Reference, platform: Platform) -> StoredImage | None:
         """The image that a name means here, or None. Nothing is fetched."""
-        path = self._ref_path(reference.with_default_tag(), platform)
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=RefRecord)
+            record = self._names.read(reference.with_default_tag(), platform)
             source_digest = Digest.parse(record.source_digest)
             source = _parse_source(record.source)
             layout = self._layout(Digest.parse(record.digest))
-            image = layout.read()
+            image = self._used(layout).read()
         except FileNotFoundError:
             return None
         except (msgspec.DecodeError, ImageError, StorageError, UsageError) as error:
@@ -137,8 +129,7 @@ class ImageStore:
 
     def platforms(self, reference: Reference) -> tuple[str, ...]:
         """For which platforms a name means an image here: `linux/amd64`, …"""
-        folder = self._ref_path(reference.with_default_tag(), Platform("", "")).parent
-        return tuple(sorted(path.stem.replace("-", "/") for path in folder.glob("*.json")))
+        return self._names.platforms(reference.with_default_tag())
 
     def fetch(
         self, source: ImageLocation, platform: Platform, *, reference: Reference | None
@@ -155,6 +146,11 @@ class ImageStore:
             )
             image = layout.read()
             _check_platform(image.config, platform, origin=str(source))
+            if layout.missing_layers(image):
+                # skopeo believes in every file of the right name, whatever its size.
+                layout.drop_torn_layers(image)
+                copied = ImageLocation.layout(layout.path, "latest")
+                self._skopeo.copy(source, copied, platform=platform)
             missing = layout.missing_layers(image)
             if missing:
                 raise ImageError(f"{source}: {len(missing)} of its layers did not arrive")
@@ -181,12 +177,18 @@ class ImageStore:
         source = stored.source
         if source.reference is not None:
             source = ImageLocation.registry(source.reference.with_digest(stored.source_digest))
+        stored.layout.drop_torn_layers(stored.image)
         self.fetch(source, platform, reference=None)
         if not stored.complete:
             raise ImageError(f"{stored.reference}: its registry no longer has all of its layers")
 
     def commit(
-        self, layout: Layout, references: tuple[Reference, ...], platform: Platform
+        self,
+        layout: Layout,
+        references: tuple[Reference, ...],
+        platform: Platform,
+        *,
+        made_for: MadeFor = _NOBODY,
     ) -> StoredImage:
         """Take a layout made by somebody else (its own blobs folder) into the store. The layers
         of its image are moved, nothing else; whoever made them has checked their digests. Each
@@ -197,15 +199,22 @@ class ImageStore:
             for layer in image.manifest.layers:
                 self._take(layout.blob_path(layer.parsed_digest()), layer)
             kept.write(image.manifest_bytes, image.config_bytes, media_type=image.media_type)
-            stored = self._adopt(kept, references[0], platform, source=None)
-        for reference in references[1:]:
-            self._name(stored, reference, platform)
-        return stored
+            stored = self._adopt(kept, None, platform, source=None)
+            for reference in references:
+                self._name(stored, reference, platform, made_for)
+        return replace(stored, reference=references[0])
 
     def unpacked(self, stored: StoredImage, id_map: IdMap) -> Path | None:
         """The image's unpacked root filesystem, if there is one already."""
         bundle = self._bundle(stored, id_map)
-        return bundle / "rootfs" if (bundle / "COMPLETE").is_file() else None
+        try:
+            self.leases.take(bundle)
+        except OSError:
+            return None
+        if read_record(bundle) is None:
+            return None
+        mark_used(bundle / COMPLETE)
+        return bundle / "rootfs"
 
     def unpack(self, stored: StoredImage, id_map: IdMap, *, tell: OnWait) -> Path:
         """The image's unpacked root filesystem; unpacked in a namespace of its own, once.
@@ -239,24 +248,23 @@ class ImageStore:
                 jail.mkdir()
                 try:
                     unpack(stored.layout.path, jail / "bundle", id_map=id_map, namespace=namespace)
-                    (jail / "bundle/COMPLETE").touch()
+                    seal(jail / "bundle", namespace)
                     namespace.remove_tree(bundle)
                     (jail / "bundle").rename(bundle)
+                    self.leases.take(bundle)
                 finally:
                     namespace.remove_tree(jail)
         return bundle / "rootfs"
 
     def names(self) -> Iterator[tuple[str, Path]]:
         """Every name in the store, with the file that says what it means."""
-        for path in sorted((self.root / "refs").rglob("*.json")):
-            relative = path.relative_to(self.root / "refs")
-            repository, _, rest = str(relative).partition("/_tags/")
-            yield f"{repository}:{rest.partition('/')[0]}", path
+        return self._names.texts()
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """A folder on the store's file system that is gone after the block."""
-        with scratch_folder(self.root / "tmp", CommandRunner()) as path:
+        """A folder on the store's file system that is gone after the block; meanwhile nobody
+        deletes blobs."""
+        with shared(self.blobs), scratch_folder(self.root / "tmp", CommandRunner()) as path:
             yield path
 
     def _adopt(
@@ -270,9 +278,13 @@ class ImageStore:
         image = layout.read()
         target = self._layout(image.digest)
         with exclusive(self._lock_path("images"), what="the image store"):
-            if not _readable(target):
-                shutil.rmtree(target.path, ignore_errors=True)
-                layout.path.rename(target.path)
+            if not target.readable:
+                layout.move_to(target.path)
+            self._used(target)
+        if source is not None:
+            documents = map(target.blob_path, (image.digest, image.manifest.config.parsed_digest()))
+            folders = (target.path, target.path.parent, self.blobs / "sha256")
+            sync_files((*documents, *target.documents, *folders))
         source_digest = image.digest
         if source is not None and source.reference is not None and source.reference.digest:
             source_digest = source.reference.digest
@@ -289,39 +301,45 @@ class ImageStore:
 
     def _take(self, blob: Path, layer: Descriptor) -> None:
         target = self.blobs / "sha256" / layer.parsed_digest().hex
-        if not os.path.lexists(blob) or (target.is_file() and target.stat().st_size == layer.size):
+        if not os.path.lexists(blob) or intact(target, layer.parsed_digest(), layer.size):
             return
         status = blob.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size != layer.size:
             raise ImageError(f"{blob}: not the layer that the image lists")
         blob.replace(target)
 
-    def _name(self, stored: StoredImage, reference: Reference, platform: Platform) -> None:
+    def _name(
+        self,
+        stored: StoredImage,
+        reference: Reference,
+        platform: Platform,
+        made_for: MadeFor = _NOBODY,
+    ) -> None:
         """Let a name mean this image, from one moment to the next."""
         record = RefRecord(
             digest=str(stored.digest),
             source="" if stored.source is None else str(stored.source),
             source_digest=str(stored.source_digest),
             fetched=time.time(),
+            project=made_for.project,
+            branch=made_for.branch,
         )
-        path = self._ref_path(reference.with_default_tag(), platform)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as staged:
-            staged.write(msgspec.json.encode(record))
-        Path(staged.name).replace(path)
+        self._names.write(reference.with_default_tag(), platform, record)
+
+    def _used(self, layout: Layout) -> Layout:
+        """Nobody deletes it while this process runs, and everybody sees when it was used."""
+        try:
+            self.leases.take(layout.path)
+        except OSError as error:
+            raise ImageError(f"{layout.path} is not there") from error
+        mark_used(layout.path)
+        return layout
 
     def _bundle(self, stored: StoredImage, id_map: IdMap) -> Path:
         return self.root / "rootfs" / f"{stored.digest.hex}-{id_map.key}"
 
     def _layout(self, digest: Digest) -> Layout:
         return Layout(self.root / "images" / digest.hex)
-
-    def _ref_path(self, reference: Reference, platform: Platform) -> Path:
-        tag = reference.tag or DEFAULT_TAG
-        if reference.digest is not None:
-            tag = f"sha256-{reference.digest.hex}"
-        name = str(platform).replace("/", "-") + ".json"
-        return self.root / "refs" / reference.registry / reference.repository / "_tags" / tag / name
 
     def _lock_path(self, name: str) -> Path:
         return self.root / "locks" / f"{name}.lock"
@@ -346,14 +364,6 @@ def scan_layers(stored: StoredImage) -> None:
                 f"the layer {digest.short} of {stored.reference} was damaged in the store",
                 hint="run the same again: it will be fetched anew",
             ) from error
-
-
-def _readable(layout: Layout) -> bool:
-    try:
-        layout.read()
-    except (ImageError, StorageError):
-        return False
-    return True
 
 
 def _check_platform(config: ImageConfig, platform: Platform, *, origin: str) -> None:

@@ -14,7 +14,8 @@ from oci.digest import Digest
 from oci.errors import ImageError, UsageError
 from oci.platform import Platform
 from oci.reference import LOCALHOST, Reference
-from oci.store import ImageStore, RefRecord, StoredImage
+from oci.store import ImageStore, StoredImage
+from oci.store_names import RefRecord
 
 
 @dataclass(frozen=True, kw_only=True)

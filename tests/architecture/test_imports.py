@@ -33,6 +33,7 @@ RARELY_NEEDED = {
     ("locald/config/ignore.py", "locald.config.pattern_rules"),
     ("locald/config/sources.py", "locald.config.ignore_file"),
     ("locald/config/toml_file.py", "locald.config.schema_error"),
+    ("oci/durable.py", "ctypes"),
 }
 
 

@@ -59,12 +59,16 @@ def test_builds_at_the_same_time_wait_for_the_first(tmp_path: Path) -> None:
 
 
 def test_what_nobody_used_for_long_goes(tmp_path: Path) -> None:
-    unpacked = UnpackedFolders(tmp_path)
-    old, used = (unpacked.folder(key, lambda folder: None) for key in ("old", "used"))
+    earlier, other = UnpackedFolders(tmp_path), UnpackedFolders(tmp_path)
+    old, used = (earlier.folder(key, lambda folder: None) for key in ("old", "used"))
+    running = other.folder("running", lambda folder: None)
+    earlier.leases.release()  # as when its process ends
     long_ago = time.time() - 40 * 86400
-    for folder in (old, used):
+    for folder in (old, used, running):
         os.utime(folder, (long_ago, long_ago))
+    unpacked = UnpackedFolders(tmp_path)
     unpacked.folder("used", lambda folder: None)
     unpacked.folder("new", lambda folder: None)
     assert not old.exists()
     assert used.is_dir()
+    assert running.is_dir()

@@ -224,6 +224,11 @@ def test_what_nobody_used_for_long_goes(
     long_ago = time.time() - 40 * 86400
     os.utime(old, (long_ago, long_ago))
     fetch(downloads, server.url("/a.tgz"))
+    assert old.exists()  # in use: its process still runs
+    downloads.leases.release()
+    server.files["/b.tgz"] = Answer(b"b")
+    os.utime(old, (long_ago, long_ago))
+    fetch(downloads, server.url("/b.tgz"))
     assert not old.exists()
     assert fetch(downloads, server.url("/old.tgz"))[0] == b"old"
 

@@ -86,3 +86,21 @@ def test_threads_of_one_process_exclude_each_other(tmp_path: Path) -> None:
         exclusive(path, what="it", timeout_seconds=0.05),
     ):
         pytest.fail("the lock is held")
+
+
+def test_a_lock_file_that_its_holder_deletes_is_no_lock_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "cache/lock"
+    holder = hold(path)
+
+    def on_wait(_: str) -> None:
+        path.unlink()
+        path.parent.rmdir()
+        threading.Thread(target=holder.close).start()
+
+    with (
+        exclusive(path, what="the cache", on_wait=on_wait),
+        pytest.raises(BusyError),
+        exclusive(path, what="the cache", timeout_seconds=0.05),
+    ):
+        pytest.fail("the lock is held")
+    assert path.is_file()
