@@ -34,6 +34,7 @@ from tests.bench.scenarios import (
     open_store,
     stored,
 )
+from tests.bench.services import services_changed, services_from_scratch
 from tests.bench.stopwatch import RunFailed, run_timed
 
 # The sample of the measurements that compare one build with another.
@@ -78,6 +79,8 @@ def _run(place: Place, options: argparse.Namespace) -> None:
             _excluded_files,
             _published_rebuild,
             _fresh_store,
+            services_from_scratch,
+            services_changed,
         )
         for scenario in scenarios:
             figure, runs = scenario(place, options.runs)
