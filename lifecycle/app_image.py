@@ -69,11 +69,7 @@ def reusable(stored: StoredImage) -> bool:
         layers = app_layers(stored)
     except ImageError:
         return False
-    return all(
-        _is_there(stored, layer.descriptor)
-        for layer in layers
-        if layer.owner != BASE_OWNER
-    )
+    return all(_is_there(stored, layer.descriptor) for layer in layers if layer.owner != BASE_OWNER)
 
 
 def _is_there(stored: StoredImage, layer: Descriptor) -> bool:
