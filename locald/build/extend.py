@@ -25,11 +25,13 @@ from lifecycle.layout_dir import place_run_image
 from lifecycle.module import folder_name
 from lifecycle.run_image import run_toml_images
 from locald.build.acquire import acquire_run_image
+from locald.build.acquired import Acquired
 from locald.build.dockerfiles import Dockerfiles
 from locald.build.observer import BuildObserver
 from locald.config.request import BuildRequest
 from oci.errors import ImageError, UsageError
 from oci.idmap import IdMap
+from oci.location import ImageLocation
 from oci.process import CommandRunner
 from oci.reference import Reference, layout_subpath
 from oci.store import ImageStore, StoredImage
@@ -53,6 +55,21 @@ class BuildImages:
     id_map: IdMap
     modules: tuple[Buildpack, ...]
     registries: tuple[str, ...]
+
+    @classmethod
+    def of(cls, acquired: Acquired, targets: tuple[ImageLocation, ...]) -> "BuildImages":
+        """Those that a build has acquired."""
+        builder = acquired.builder_image
+        return cls(
+            builder=acquired.builder,
+            builder_image=builder,
+            run_image=acquired.run_image,
+            run_image_name=acquired.run_image_name,
+            rootfs=acquired.rootfs,
+            id_map=acquired.selection.runtime.id_map(builder.uid, builder.gid),
+            modules=acquired.added.modules,
+            registries=tuple(t.reference.registry for t in targets if t.reference is not None),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from oci.moved import Moved
 from oci.store import StoredImage
 
 if TYPE_CHECKING:
+    from locald.build.acquired import Acquired
     from locald.build.comparison import Comparison
     from locald.build.explain import Explanation
 
@@ -65,6 +66,21 @@ class Inputs:
     runtime: str
     cache: str = ""
     modules: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, acquired: "Acquired", *, cache: str) -> "Inputs":
+        """What is known before the phases."""
+        previous = acquired.previous
+        return cls(
+            builder=acquired.builder,
+            lifecycle_version=acquired.builder_image.lifecycle_version,
+            run_image=acquired.run_image,
+            run_image_name=str(acquired.run_image_name),
+            previous=previous.stored if previous is not None else None,
+            platform_api=acquired.api,
+            runtime=str(acquired.selection.runtime.name),
+            cache=cache,
+        )
 
 
 @dataclass(kw_only=True)
