@@ -21,6 +21,7 @@ from typing import Self
 from oci.errors import HostError
 
 CONTAINER_IDS = 65536
+_EVERY_ID = 4294967295
 RANGE_HINT = (
     "give this user a range: sudo usermod --add-subuids 100000-165535 "
     "--add-subgids 100000-165535 $USER"
@@ -41,17 +42,31 @@ class IdRange:
 
 @dataclass(frozen=True)
 class SubordinateIds:
-    """The ranges that /etc/subuid and /etc/subgid give to a user: (first id, count)."""
+    """The ranges that /etc/subuid and /etc/subgid give to a user: (first id, count).
+
+    inherited: they are in no file, but all the ids of a container whose root we are. Such a root
+        maps them itself, without newuidmap.
+    """
 
     uids: tuple[tuple[int, int], ...]
     gids: tuple[tuple[int, int], ...]
+    inherited: bool = False
 
     @classmethod
     def of_current_user(
-        cls, *, subuid: Path = Path("/etc/subuid"), subgid: Path = Path("/etc/subgid")
+        cls,
+        *,
+        subuid: Path = Path("/etc/subuid"),
+        subgid: Path = Path("/etc/subgid"),
+        own_maps: Path = Path("/proc/self"),
     ) -> Self:
-        """Read both files; a missing file or user gives no ranges."""
-        return cls(_ranges(subuid), _ranges(subgid))
+        """Read both files; a missing file or user gives no ranges, unless we are a container's
+        root. own_maps: the folder with our uid_map and gid_map."""
+        found = cls(_ranges(subuid), _ranges(subgid))
+        if found.uids or os.getuid() != 0:
+            return found
+        uids, gids = (_inherited(own_maps / name) for name in ("uid_map", "gid_map"))
+        return cls(uids, gids, inherited=True) if uids else found
 
     @property
     def usable(self) -> bool:
@@ -134,6 +149,20 @@ def _ranges(path: Path) -> tuple[tuple[int, int], ...]:
         if owner in owners and first.isdigit() and count.isdigit() and int(count) > 0:
             found.append((int(first), int(count)))
     return tuple(found)
+
+
+def _inherited(own_map: Path) -> tuple[tuple[int, int], ...]:
+    """The ids of our user namespace, except 0; each line of a map has inside, outside, size. The
+    host's own map has every id, and none to give away."""
+    lines = (line.split() for line in own_map.read_text().splitlines())
+    ranges = [(int(inside), int(size)) for inside, _, size in lines]
+    if (0, _EVERY_ID) in ranges:
+        return ()
+    return tuple(
+        (max(first, 1), size - (1 if first == 0 else 0))
+        for first, size in sorted(ranges)
+        if first + size > 1
+    )
 
 
 def _total(ranges: tuple[tuple[int, int], ...]) -> int:

@@ -8,7 +8,7 @@ namespace and drops every mount. Nothing has to be cleaned up to be gone.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -127,10 +127,15 @@ class UserNamespace:
             except OSError as error:
                 raise HostError(
                     f"the kernel refused an id map for a user namespace: {error.strerror}",
-                    hint="a seccomp or AppArmor profile around this process may forbid it",
+                    hint="a seccomp or AppArmor profile around this process may forbid it"
+                    if os.getuid()
+                    else "start the outer container without --cap-drop, or with --user 1000",
                 ) from error
             return
         uids, gids = self._ids.namespace_uids(), self._ids.namespace_gids()
+        if self._ids.inherited:
+            self._write_own_ids(uids, gids)
+            return
         for tool, ranges in (("newuidmap", uids), ("newgidmap", gids)):
             numbers = [str(n) for r in ranges for n in (r.inside, r.outside, r.size)]
             try:
@@ -142,6 +147,18 @@ class UserNamespace:
                     hint="see that /etc/subuid and /etc/subgid give you a range of 65536 ids, "
                     f"and that `{tool}` is setuid or has file capabilities",
                 ) from error
+
+    def _write_own_ids(self, uids: Iterable[IdRange], gids: Iterable[IdRange]) -> None:
+        proc = Path("/proc", str(self.pid))
+        try:
+            # One write each: the kernel takes no second one.
+            (proc / "uid_map").write_text("".join(map(_kernel_line, uids)))
+            (proc / "gid_map").write_text("".join(map(_kernel_line, gids)))
+        except OSError as error:
+            raise HostError(
+                f"this container's root may not map its ids: {error.strerror}",
+                hint="the outer container took the capabilities SETUID, SETGID or SETFCAP away",
+            ) from error
 
 
 @contextmanager

@@ -10,37 +10,34 @@ numbers are the outer ones; the PID namespace is private all the same.
 """
 
 import json
-import logging
 import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from lifecycle.runtime.bpf import bpf_program
 from lifecycle.runtime.filesystem import Filesystem, Filesystems
-from lifecycle.runtime.network import PrivateNetwork, require_tun
+from lifecycle.runtime.hostname import may_name_containers
+from lifecycle.runtime.network import PrivateNetwork
 from lifecycle.runtime.oci_config import MASKED_PATHS, READ_ONLY_PATHS
+from lifecycle.runtime.outer import in_container as in_container
+from lifecycle.runtime.outer import with_possible_network
 from lifecycle.runtime.seccomp import profile
 from lifecycle.runtime.spec import UMASK, ContainerSpec, Mount, Network, RuntimeName
-from oci.errors import ContainerError, HostError
+from oci.errors import ContainerError
 from oci.idmap import IdMap
 from oci.process import Command, CommandResult, CommandRunner, LineSink, find_tool, missing_tool
 from oci.userns import UserNamespace, user_namespace
 
-log = logging.getLogger(__name__)
-
-_CONTAINER_MARKS = (Path("/run/.containerenv"), Path("/.dockerenv"))
-
-
-def in_container() -> bool:
-    """Does this process run in somebody's container?"""
-    return any(mark.exists() for mark in _CONTAINER_MARKS) or "container" in os.environ
-
 
 def options(
-    spec: ContainerSpec, files: Filesystem, *, own_proc: bool, hidden_paths: Sequence[Path] = ()
+    spec: ContainerSpec,
+    files: Filesystem,
+    *,
+    own_proc: bool,
+    named: bool = True,
+    hidden_paths: Sequence[Path] = (),
 ) -> tuple[str, ...]:
     """Bubblewrap's options; they go through a pipe, because they hold the environment.
 
@@ -52,8 +49,7 @@ def options(
         *(("--unshare-net",) if spec.network is Network.NONE else ()),
         "--as-pid-1", "--die-with-parent", "--new-session",
         "--cap-drop", "ALL",
-        # Inside a container its system call filter mostly forbids it, and only the name is lost.
-        *(("--hostname", spec.hostname) if own_proc else ()),
+        *(("--hostname", spec.hostname) if named else ()),
         "--clearenv",
         *(word for name, value in spec.env.items() for word in ("--setenv", name, value)),
         "--bind", str(files.rootfs), "/",
@@ -137,13 +133,14 @@ class BubblewrapSandbox:
         self._files = Filesystems(runner, namespace, scratch)
         self._private: PrivateNetwork | None = None
         self._hidden_paths = tuple(p for p in map(Path, MASKED_PATHS) if p.exists())
+        self._named = may_name_containers(lambda argv: namespace.run(*argv, check=False))
 
     def prepare(self, spec: ContainerSpec) -> None:
         """Bubblewrap starts too quickly for that to pay."""
 
     def run(self, spec: ContainerSpec, *, on_line: LineSink) -> int:
         """See `Sandbox.run`."""
-        spec = self._with_possible_network(spec)
+        spec = with_possible_network(spec)
         enter_network = self._enter_network(spec)
         if spec.ports and self._private is not None:
             self._private.publish(spec.ports)
@@ -153,6 +150,7 @@ class BubblewrapSandbox:
             spec,
             files,
             own_proc=self._own_proc,
+            named=self._named,
             hidden_paths=self._hidden_paths if self._own_proc else (),
         )
         with _memory_file(self._filter) as seccomp_fd, status.open("wb") as status_file:
@@ -186,18 +184,6 @@ class BubblewrapSandbox:
         if self._private is not None:
             self._private.close()
         self._files.remove_containers()
-
-    def _with_possible_network(self, spec: ContainerSpec) -> ContainerSpec:
-        if spec.network is not Network.PRIVATE:
-            return spec
-        try:
-            require_tun()
-        except HostError as error:
-            if not in_container():
-                raise
-            log.warning("%s: %s; it shares this container's network", spec.name, error.message)
-            return replace(spec, network=Network.HOST)
-        return spec
 
     def _enter_network(self, spec: ContainerSpec) -> tuple[str, ...]:
         if spec.network is not Network.PRIVATE:

@@ -32,19 +32,23 @@ class Prepared:
     network_namespace: a namespace file to join; None gives the container a new one, or the
         host's when the spec says so.
     gate: argv of a program that the runtime runs, and waits for, right before the start.
+    named: it gets a host name. Else the outer one is seen, as its namespace has copied it.
+    new_sysfs: else it sees the /sys of this process.
     """
 
     rootfs: Path
     mounts: tuple[Mount, ...]
     network_namespace: Path | None = None
     gate: tuple[str, ...] = ()
+    named: bool = True
+    new_sysfs: bool = True
 
 
 def runtime_config(spec: ContainerSpec, id_map: IdMap, prepared: Prepared) -> dict[str, Any]:
     """The whole configuration, ready for json.dumps."""
     config: dict[str, Any] = {
         "ociVersion": "1.0.2",
-        "hostname": spec.hostname,
+        **({"hostname": spec.hostname} if prepared.named else {}),
         "process": _process(spec),
         "root": {"path": str(prepared.rootfs), "readonly": spec.read_only_root},
         "mounts": [*_system_mounts(spec, prepared), *map(_bind, prepared.mounts)],
@@ -100,9 +104,10 @@ def _system_mounts(spec: ContainerSpec, prepared: Prepared) -> list[dict[str, An
         ),
         _mount("/dev/shm", "tmpfs", "shm", [*no_files, "mode=1777"]),
         _mount("/dev/mqueue", "mqueue", "mqueue", no_files),
-        # A new sysfs needs a network namespace that the container's user namespace owns.
+        # A new sysfs needs a network namespace that the container's user namespace owns, and
+        # outside an ordinary container.
         _mount("/sys", "sysfs", "sysfs", [*no_files, "ro"])
-        if owns_network
+        if owns_network and prepared.new_sysfs
         else _mount("/sys", "none", "/sys", ["rbind", "rprivate", "rro", *no_files]),
     ]  # fmt: skip
 

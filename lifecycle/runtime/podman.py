@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Self
 
 from lifecycle.runtime.container_files import write_container_files
+from lifecycle.runtime.hostname import may_name_containers
 from lifecycle.runtime.memory import GATE, fill_when_told, memory_mounts, wrapped
-from lifecycle.runtime.network import require_tun
+from lifecycle.runtime.outer import with_possible_network
 from lifecycle.runtime.podman_argv import (
     PodmanState,
     env_file_text,
@@ -32,7 +33,7 @@ from lifecycle.runtime.podman_argv import (
     volume,
 )
 from lifecycle.runtime.rootfs_lint import check_rootfs
-from lifecycle.runtime.spec import UMASK, ContainerSpec, Network, RuntimeName
+from lifecycle.runtime.spec import UMASK, ContainerSpec, RuntimeName
 from oci.errors import ContainerError
 from oci.idmap import IdMap, SubordinateIds
 from oci.overlay import prepare_upper
@@ -60,7 +61,14 @@ _UNSAFE_IN_VOLUME = re.compile(r"[:,\\\"'\s\x00-\x1f\x7f]|[\udc80-\udcff]")
 # Podman takes no longer --runroot, and no link to one. The containers' changes go there, so the
 # other place is one that is on disk everywhere.
 _LONGEST_RUNROOT = 50
-_SHORT_FOLDER = "/var/tmp"
+SHORT_FOLDER = "/var/tmp"
+
+# An overlay cannot lie on an overlay, which is what the files of an outer container lie on.
+_NO_OVERLAY = "creating overlay failed"
+_NO_OVERLAY_HINT = (
+    f"inside a container mount a volume at {SHORT_FOLDER}, where podman keeps what changes, or "
+    "use --runtime bwrap"
+)
 
 # $0 is the temporary folder, $1 podman's, the rest a podman command without its verb. The second
 # time catches a container that a client was still making. The process in pause.pid holds podman's
@@ -103,9 +111,10 @@ class PodmanSandbox:
         self._runner = runner
         self._scratch = scratch
         self._count = 0
+        self._named: bool | None = None  # not known yet
         # crun refuses some cgroup layouts that runc takes.
         runtime = "runc" if find_tool("runc") else None
-        self._temporary = Path(tempfile.mkdtemp(prefix="locald-", dir=_SHORT_FOLDER))
+        self._temporary = Path(tempfile.mkdtemp(prefix="locald-", dir=SHORT_FOLDER))
         self._link_count = 0
         folder = scratch / "podman"
         if len(str(folder / "run")) > _LONGEST_RUNROOT:
@@ -133,8 +142,7 @@ class PodmanSandbox:
 
     def run(self, spec: ContainerSpec, *, on_line: LineSink) -> int:
         """See `Sandbox.run`."""
-        if spec.network is Network.PRIVATE:
-            require_tun()
+        spec = with_possible_network(spec)
         folder = self._new_folder(spec)
         command = self._command(spec, folder)
         try:
@@ -229,6 +237,7 @@ class PodmanSandbox:
             volumes=volumes,
             seccomp=self._seccomp,
             env_file=env_file,
+            named=self._may_name(),
         )
         if spec.memory:
             argv = self._state.argv("unshare", *wrapped(spec, folder, argv))
@@ -250,6 +259,13 @@ class PodmanSandbox:
         link = self._temporary / str(self._link_count)
         link.symlink_to(path)
         return link
+
+    def _may_name(self) -> bool:
+        if self._named is None:
+            self._named = may_name_containers(
+                lambda argv: self._podman(*self._state.argv("unshare", *argv))
+            )
+        return self._named
 
     def _own_env(self) -> dict[str, str]:
         env = {
@@ -278,7 +294,9 @@ def _exit_code(spec: ContainerSpec, result: CommandResult) -> int:
     )
     if own or result.exit_code < 0:
         raise ContainerError(
-            f"podman could not run the container {spec.name}", details=result.stderr_tail
+            f"podman could not run the container {spec.name}",
+            details=result.stderr_tail,
+            hint=_NO_OVERLAY_HINT if any(_NO_OVERLAY in w for w in result.stderr_tail) else "",
         )
     return result.exit_code
 

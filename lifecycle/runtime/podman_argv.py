@@ -62,8 +62,12 @@ def run_argv(
     volumes: Sequence[str],
     seccomp: Path,
     env_file: Path,
+    named: bool = True,
 ) -> tuple[str, ...]:
-    """The command of one container. The values of variables are not in it: others can read it."""
+    """The command of one container. The values of variables are not in it: others can read it.
+
+    named: with a host name of its own; podman then sets it, and so shares the outer one without.
+    """
     return state.argv(
         "run",
         "--rm",
@@ -74,9 +78,9 @@ def run_argv(
         "--security-opt", "no-new-privileges",
         "--security-opt", "label=disable",
         "--security-opt", f"seccomp={seccomp}",
-        "--ipc=private", "--pid=private", "--uts=private", "--cgroupns=private",
+        "--ipc=private", "--pid=private", "--cgroupns=private",
+        *(("--uts=private", "--hostname", spec.hostname) if named else ("--uts=host",)),
         *_network_options(spec),
-        "--hostname", spec.hostname,
         "--no-hosts",
         "--http-proxy=false",
         "--unsetenv-all",

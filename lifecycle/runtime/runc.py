@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lifecycle.runtime.filesystem import Filesystems
-from lifecycle.runtime.network import PrivateNetwork, require_tun
+from lifecycle.runtime.hostname import may_name_containers
+from lifecycle.runtime.network import PrivateNetwork
 from lifecycle.runtime.oci_config import Prepared, runtime_config
+from lifecycle.runtime.outer import in_container, with_possible_network
 from lifecycle.runtime.spec import UMASK, ContainerSpec, Network, RuntimeName
 from oci.errors import ContainerError, Error
 from oci.idmap import IdMap, SubordinateIds
@@ -97,17 +99,18 @@ class RuncSandbox:
         self._wanted: deque[ContainerSpec] = deque()
         self._ready: _Started | None = None
         self._preparing: threading.Thread | None = None
+        self._named = may_name_containers(lambda argv: namespace.run(*argv, check=False))
 
     def prepare(self, spec: ContainerSpec) -> None:
         """See `Sandbox.prepare`. Several are prepared one by one, in the order told."""
+        spec = with_possible_network(spec, quiet=True)
         if not _targets_can_be_swapped(spec):
             self._wanted.append(spec)
             self._prepare_next()
 
     def run(self, spec: ContainerSpec, *, on_line: LineSink) -> int:
         """See `Sandbox.run`."""
-        if spec.network is Network.PRIVATE:
-            require_tun()
+        spec = with_possible_network(spec)
         prepared = self._take_prepared(spec)
         self._publish(spec)
         started = prepared or self._start(spec, gated=False)
@@ -145,6 +148,8 @@ class RuncSandbox:
             mounts=files.mounts,
             network_namespace=self._network(spec),
             gate=_gate_argv(files.folder) if gated else (),
+            named=self._named,
+            new_sysfs=not in_container(),
         )
         config = runtime_config(spec, IdMap(spec.user, spec.group), prepared)
         (files.folder / "config.json").write_text(json.dumps(config))

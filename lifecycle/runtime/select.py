@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import assert_never
 
 from lifecycle.runtime.bubblewrap import BubblewrapRuntime
-from lifecycle.runtime.podman import PodmanRuntime, PodmanSandbox
+from lifecycle.runtime.outer import in_container
+from lifecycle.runtime.podman import SHORT_FOLDER, PodmanRuntime, PodmanSandbox
 from lifecycle.runtime.runc import RuncRuntime
 from lifecycle.runtime.spec import ContainerRuntime, RuntimeName
 from oci.errors import CommandError, Error, HostError
@@ -21,7 +22,13 @@ from oci.userns import UserNamespace, user_namespace
 _WHOLE_MAP = ["0", "0", "4294967295"]
 
 # Can a new /proc be mounted below podman's user namespace? Not inside an ordinary container.
-_PODMAN_PROBE = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "true")
+_PODMAN_PROBE = ("unshare", "--mount", "--pid", "--fork", "--mount-proc")
+# In one with more rights podman also wants a new /sys, and its overlays on a volume ($0).
+_NESTED_PROBE = """\
+mount -i -t sysfs -o ro,nosuid,nodev,noexec sysfs /sys &&
+cd -- "$0" && mkdir lower upper work merged &&
+exec mount -i -t overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work overlay merged
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +111,14 @@ def _probe(name: RuntimeName, runner: CommandRunner) -> None:
 
 def _subordinate_ids(name: RuntimeName) -> SubordinateIds:
     ids = SubordinateIds.of_current_user()
+    if ids.inherited and name is RuntimeName.PODMAN:
+        raise HostError(
+            "podman needs subordinate ids of this container's root, which /etc/subuid lacks",
+            hint="echo root:1:65536 | tee /etc/subuid /etc/subgid",
+        )
     ids.require(name)
+    if ids.inherited:
+        return ids
     for tool in ("newuidmap", "newgidmap"):
         if find_tool(tool) is None:
             raise missing_tool(tool)
@@ -113,17 +127,22 @@ def _subordinate_ids(name: RuntimeName) -> SubordinateIds:
 
 def _probe_podman(runner: CommandRunner) -> None:
     with (
-        tempfile.TemporaryDirectory(prefix="locald-") as folder,
+        tempfile.TemporaryDirectory(prefix="locald-", dir=SHORT_FOLDER) as folder,
         PodmanSandbox(runner, Path(folder)) as sandbox,
     ):
         try:
-            sandbox.unshare(*_PODMAN_PROBE)
+            if in_container():
+                sandbox.unshare(*_PODMAN_PROBE, "--net", "sh", "-c", _NESTED_PROBE, folder)
+            else:
+                sandbox.unshare(*_PODMAN_PROBE, "true")
         except CommandError as error:
             raise HostError(
                 "podman cannot make a container on this host",
                 details=error.details,
-                hint="`podman unshare true` shows what is wrong; inside a container use "
-                "--runtime bwrap",
+                hint=f"start the outer container with --security-opt unmask=ALL and a volume at "
+                f"{SHORT_FOLDER}, or use --runtime bwrap"
+                if in_container()
+                else "`podman unshare true` shows what is wrong",
             ) from error
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lifecycle.labels import default_process
-from lifecycle.runtime.bubblewrap import in_container
 from lifecycle.runtime.network import require_tun
+from lifecycle.runtime.outer import in_container
 from lifecycle.runtime.select import refuse_real_root, select_runtime
 from lifecycle.runtime.spec import ContainerRuntime, Network, RuntimeName
 from locald.build.tools import Tools
@@ -133,7 +133,7 @@ class _Way:
         """The one asked for, else a private one, else (in somebody's container) the shared one."""
         if asked is not None:
             return asked
-        if self._runtime is not None and self._runtime.name is RuntimeName.BUBBLEWRAP:
+        if self._runtime is not None:
             try:
                 require_tun()
             except HostError as error:

@@ -86,3 +86,24 @@ def test_too_few_or_malformed_ranges_are_not_usable(tmp_path: Path, text: str | 
 def test_a_file_that_is_not_there_gives_no_ranges(tmp_path: Path) -> None:
     ids = SubordinateIds.of_current_user(subuid=tmp_path / "no", subgid=tmp_path / "no")
     assert ids == SubordinateIds((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "ranges"),
+    [
+        ("         0       1001          1\n         1     100000      65536\n", ((1, 65536),)),
+        ("0 100000 65536\n", ((1, 65535),)),
+        ("0 1001 1\n", ()),
+        ("         0          0 4294967295\n", ()),
+    ],
+)
+def test_a_containers_root_has_the_ids_of_its_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, ranges: tuple[tuple[int, int], ...]
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    for name in ("uid_map", "gid_map"):
+        (tmp_path / name).write_text(text)
+    ids = SubordinateIds.of_current_user(
+        subuid=tmp_path / "none", subgid=tmp_path / "none", own_maps=tmp_path
+    )
+    assert ids == SubordinateIds(ranges, ranges, inherited=bool(ranges))

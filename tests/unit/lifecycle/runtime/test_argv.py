@@ -46,10 +46,11 @@ def test_podman_runs_with_its_own_state_and_the_same_isolation() -> None:
         *("--userns=keep-id:uid=1001,gid=1000", "--user", "1001:1000", "--cap-drop=all"),
         *("--security-opt", "no-new-privileges", "--security-opt", "label=disable"),
         *("--security-opt", "seccomp=/p/seccomp.json"),
-        *("--ipc=private", "--pid=private", "--uts=private", "--cgroupns=private"),
+        *("--ipc=private", "--pid=private", "--cgroupns=private"),
+        *("--uts=private", "--hostname", "locald"),
         "--network=slirp4netns:mtu=65520,allow_host_loopback=false",
         "--publish=127.0.0.1:8080:80",
-        *("--hostname", "locald", "--no-hosts", "--http-proxy=false", "--unsetenv-all"),
+        *("--no-hosts", "--http-proxy=false", "--unsetenv-all"),
         *("--env-file", "/c/env", "--env", "TOKEN", "--log-driver=none", "--sig-proxy=false"),
         *("--systemd=false", "--ulimit=nofile=4096:4096"),
         *("--volume", "/h/layers:/layers:ro,rbind,rprivate,nosuid,nodev"),
@@ -92,6 +93,22 @@ def test_bubblewraps_options() -> None:
     assert "--bind /m / --proc /proc --dev /dev" in words
     assert "--ro-bind /h/layers /layers" in words
     assert "--unshare-net" not in words  # it is started inside the private network
+
+
+def test_where_no_name_may_be_set_none_is_asked_for() -> None:
+    files = Filesystem(folder=Path("/c"), rootfs=Path("/m"), mounts=())
+    assert "--hostname" not in bubblewrap.options(SPEC, files, own_proc=True, named=False)
+    argv = podman_argv.run_argv(
+        SPEC,
+        podman_argv.PodmanState(folder=Path("/p")),
+        rootfs=SPEC.rootfs,
+        volumes=(),
+        seccomp=Path("/p/seccomp.json"),
+        env_file=Path("/c/env"),
+        named=False,
+    )
+    assert "--uts=host" in argv
+    assert "--hostname" not in argv
 
 
 def test_outer_targets_are_mounted_first() -> None:

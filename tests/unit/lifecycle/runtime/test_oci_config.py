@@ -51,6 +51,11 @@ def test_the_hosts_network_needs_no_namespace() -> None:
     assert "network" not in {entry["type"] for entry in config["linux"]["namespaces"]}
 
 
+def test_where_no_name_may_be_set_there_is_none() -> None:
+    unnamed = Prepared(rootfs=PREPARED.rootfs, mounts=(), named=False)
+    assert "hostname" not in runtime_config(SPEC, IdMap(1000, 1000), unnamed)
+
+
 def test_a_gate_is_a_hook_before_the_start() -> None:
     gated = Prepared(rootfs=PREPARED.rootfs, mounts=(), gate=("/usr/bin/head", "-c", "1", "/g"))
     config = runtime_config(SPEC, IdMap(1000, 1000), gated)
