@@ -17,7 +17,7 @@ from lifecycle.image_time import rfc3339
 from lifecycle.labels import REBASABLE
 from oci.errors import ImageError
 from oci.image import OCI_CONFIG, OCI_MANIFEST, ImageConfig
-from oci.layer_writer import LayerWriter
+from oci.layer_writer import LayerWriter, open_tarball
 from oci.layout import Layout, LayoutImage
 from oci.store import StoredImage
 
@@ -59,7 +59,8 @@ def bundle_in_layers(stored: StoredImage) -> Certificates | None:
     found: Certificates | None = None
     for layer in stored.image.manifest.layers:
         try:
-            with tarfile.open(stored.layout.blob_path(layer.parsed_digest())) as archive:
+            blob = stored.layout.blob_path(layer.parsed_digest())
+            with open_tarball(blob) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
                 for member in archive:
                     path = wanted.get(member.name.removeprefix("./").lstrip("/"))
                     if path is None or not member.isreg() or member.size > _MAX_BUNDLE_BYTES:

@@ -28,11 +28,11 @@ class HashingReader(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._source.read(size)
         self._hasher.update(data)
-        if content := len(data.rstrip(b"\0")):
+        if content := len(data) if data[-1:] != b"\0" else len(data.rstrip(b"\0")):
             self.last_content = self.size_bytes + content
         self.size_bytes += len(data)
         if self.size_bytes > self._max_bytes:
-            raise ImageError(f"a layer is larger than {self._max_bytes} bytes uncompressed")
+            raise ImageError(f"its content is larger than {self._max_bytes} bytes uncompressed")
         return data
 
     def drain(self) -> None:

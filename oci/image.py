@@ -5,15 +5,14 @@ survive (`oci.layout.Layout.rewrite`).
 Source: OCI image-spec 1.1; Docker's schema 2 differs in its media types only.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 
 from oci.digest import Digest
 from oci.errors import ImageError
 from oci.platform import Platform
-
-_T = TypeVar("_T")
+from oci.strict_json import decode_strictly
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -40,6 +39,7 @@ OCI_EQUIVALENT = {
 
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_LAYERS = 512
+_MAX_BLOB_BYTES = 1 << 40  # a number above what any file can have is not believed
 
 
 class DescriptorPlatform(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 
     media_type: str
     digest: str
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Annotated[int, msgspec.Meta(ge=0, le=_MAX_BLOB_BYTES)]
     annotations: dict[str, str] = {}
     platform: DescriptorPlatform | None = None
 
@@ -141,7 +141,8 @@ def decode_manifest(data: bytes, *, origin: str) -> Manifest:
     """Read a manifest. `origin` names where it came from, for the error."""
     if len(data) > MAX_MANIFEST_BYTES:
         raise ImageError(f"{origin}: the manifest is larger than {MAX_MANIFEST_BYTES} bytes")
-    manifest = _decode(data, Manifest, f"{origin}: the manifest")
+    what = f"{origin}: the manifest"
+    manifest = decode_strictly(data, Manifest, what, foreign=frozenset({"manifests"}))
     if len(manifest.layers) > MAX_LAYERS:
         raise ImageError(f"{origin}: the manifest lists more than {MAX_LAYERS} layers")
     return manifest
@@ -149,12 +150,12 @@ def decode_manifest(data: bytes, *, origin: str) -> Manifest:
 
 def decode_config(data: bytes, *, origin: str) -> ImageConfig:
     """Read an image configuration."""
-    return _decode(data, ImageConfig, f"{origin}: the image configuration")
+    return decode_strictly(data, ImageConfig, f"{origin}: the image configuration")
 
 
 def decode_index(data: bytes, *, origin: str) -> Index:
     """Read an index."""
-    return _decode(data, Index, f"{origin}: the image index")
+    return decode_strictly(data, Index, f"{origin}: the image index")
 
 
 def select_manifest(index: Index, platform: Platform, *, origin: str) -> Descriptor:
@@ -173,10 +174,3 @@ def select_manifest(index: Index, platform: Platform, *, origin: str) -> Descrip
         f"{origin} has no image for {platform}",
         hint=f"it is made for: {', '.join(offered) or 'nothing'}",
     )
-
-
-def _decode(data: bytes, kind: type[_T], what: str) -> _T:
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ImageError(f"{what} cannot be read: {error}") from error

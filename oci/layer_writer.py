@@ -24,6 +24,7 @@ from oci.errors import ImageError, StorageError
 from oci.gzip_stream import GzipStream
 from oci.image import OCI_LAYER_GZIP, Descriptor
 from oci.layout import Layout
+from oci.zstd_stream import ZSTD_MAGIC, open_zstd
 
 # 1980-01-01T00:00:01Z: what pack and the lifecycle use; zip files cannot say anything earlier.
 CONSTANT_TIME = 315532801
@@ -195,8 +196,8 @@ class LayerWriter:
 
 
 def write_tarball(layout: Layout, tarball: Path) -> WrittenLayer:
-    """A tar archive, plain or compressed by gzip, xz or bzip2, as a layer: entry by entry as it
-    is, compressed anew."""
+    """A tar archive, plain or compressed by gzip, xz, bzip2 or zstd, as a layer: entry by entry as
+    it is, compressed anew."""
     blob = BlobWriter(layout)
     try:
         with open_tarball(tarball) as content:
@@ -217,6 +218,7 @@ def open_tarball(path: Path) -> IO[bytes]:
         b"\x1f\x8b": gzip.open,
         b"\xfd7zXZ\x00": lzma.open,
         b"BZh": bz2.open,
+        ZSTD_MAGIC: open_zstd,
     }
     try:
         with path.open("rb") as file:

@@ -120,10 +120,11 @@ class Layout:
         )
 
     def drop_torn_layers(self, image: LayoutImage) -> None:
-        """Delete the layers that are there in another size than the manifest says."""
+        """Delete the layers that are there in another size than the manifest says, unless it is
+        the manifest that is wrong: other images may have the same layers."""
         for digest in self.missing_layers(image):
             path = self.blob_path(digest)
-            if _file_size(path) is not None:
+            if _file_size(path) is not None and Digest.of_file(path) != digest:
                 path.unlink(missing_ok=True)
 
     def read_blob(self, digest: Digest, *, max_bytes: int = _MAX_INDEX_BYTES) -> bytes:

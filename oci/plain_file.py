@@ -16,6 +16,14 @@ def read_plain_file(folder: Path, name: str, *, max_bytes: int) -> bytes:
     name: may have several parts. Raises ImageError for a link, a FIFO, a device or too large a
     file, and OSError as `open` does.
     """
+    with os.fdopen(open_plain_file(folder, name), "rb") as file:
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise ImageError(f"{folder / name} is larger than {max_bytes} bytes")
+        return file.read(max_bytes)
+
+
+def open_plain_file(folder: Path, name: str) -> int:
+    """A descriptor of `folder/name` for reading; else as `read_plain_file`."""
     path = folder / name
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -23,13 +31,9 @@ def read_plain_file(folder: Path, name: str, *, max_bytes: int) -> bytes:
         for part in parents:
             descriptor = _step(descriptor, part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
         descriptor = _step(descriptor, last, _FLAGS)
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ImageError(f"{path} is no plain file")
-        if status.st_size > max_bytes:
-            raise ImageError(f"{path} is larger than {max_bytes} bytes")
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(max_bytes)
+        return os.dup(descriptor)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise ImageError(f"{path} is no plain file") from error

@@ -40,6 +40,8 @@ class Way:
 
 
 NO_REGISTRY = Way()
+# What skopeo says, before it copies anything, when it may not keep a manifest as it is.
+_CONVERTS = "nstructed to preserve digests"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,25 @@ class Skopeo:
                 return self._run(command, source, target, on_line=on_line)
 
         self._persist(run)
+
+    def copy_whole(
+        self, source: ImageLocation, layout: ImageLocation, *, platform: Platform
+    ) -> Digest | None:
+        """Copy an image into a layout; returns its manifest's digest at the source when it was
+        another one there, because skopeo had to convert it (Docker's schema 2)."""
+        if source.transport is not Transport.REGISTRY:
+            self.copy(source, layout, platform=platform)
+            return None
+        try:
+            self.copy(source, layout, platform=platform, preserve_digests=True)
+        except ImageError as error:
+            if not any(_CONVERTS in line for line in error.details):
+                raise
+        else:
+            return None
+        remote = self.remote_image(source, platform=platform)
+        self.copy(_pinned(source, remote.digest), layout, platform=platform)
+        return remote.digest
 
     def remote_image(self, source: ImageLocation, *, platform: Platform) -> RemoteImage:
         """Manifest and configuration of an image, its layers not fetched."""

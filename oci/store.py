@@ -27,7 +27,8 @@ from oci.durable import intact, sync_files
 from oci.errors import ImageError, StorageError, UsageError
 from oci.idmap import IdMap, SubordinateIds
 from oci.image import Descriptor, ImageConfig
-from oci.layer_scan import scan_layer
+from oci.image_scan import ImageLimits, ImageSummary, scan_image
+from oci.intake import Intake
 from oci.layout import Layout, LayoutImage
 from oci.leases import Leases, shared
 from oci.location import ImageLocation
@@ -35,11 +36,13 @@ from oci.locks import exclusive
 from oci.platform import Platform
 from oci.process import CommandRunner
 from oci.reference import Reference
+from oci.scan_record import read_scan, write_scan
 from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
 from oci.stale_files import mark_used
 from oci.store_names import MadeFor, RefRecord, StoreNames
 from oci.umoci import unpack
+from oci.umoci_layout import for_umoci
 from oci.unpacked_root import COMPLETE, read_record, seal
 from oci.userns import UserNamespace, user_namespace
 
@@ -78,9 +81,17 @@ class StoredImage:
 class ImageStore:
     """The store of one user, below `root`."""
 
-    def __init__(self, root: Path, skopeo: Skopeo, *, on_wait: OnWait = lambda _: None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        skopeo: Skopeo,
+        *,
+        on_wait: OnWait = lambda _: None,
+        limits: ImageLimits | None = None,
+    ) -> None:
         self.root = root
         self._skopeo = skopeo
+        self._intake = Intake(skopeo=skopeo, limits=limits or ImageLimits())
         self._on_wait = on_wait
         self.leases = Leases()
         self._names = StoreNames(root)
@@ -141,20 +152,21 @@ class ImageStore:
             self.staging() as staging,
         ):
             layout = Layout.create(staging / "image", blobs=self.blobs.absolute())
-            self._skopeo.copy(
-                source, ImageLocation.layout(layout.path, "latest"), platform=platform
+            scratch = staging / "source"
+            scratch.mkdir()
+            arrived = self._intake.bring(
+                source,
+                platform,
+                into=layout,
+                scratch=scratch,
+                known=lambda digest: read_scan(self._layout(digest)),
             )
-            image = layout.read()
-            _check_platform(image.config, platform, origin=str(source))
-            if layout.missing_layers(image):
-                # skopeo believes in every file of the right name, whatever its size.
-                layout.drop_torn_layers(image)
-                copied = ImageLocation.layout(layout.path, "latest")
-                self._skopeo.copy(source, copied, platform=platform)
-            missing = layout.missing_layers(image)
-            if missing:
-                raise ImageError(f"{source}: {len(missing)} of its layers did not arrive")
-            return self._adopt(layout, reference, platform, source=source)
+            _check_platform(arrived.image.config, platform, origin=str(source))
+            stored = self._adopt(
+                layout, reference, platform, source=source, source_digest=arrived.source_digest
+            )
+            write_scan(stored.layout, arrived.found)
+            return stored
 
     def fetch_sparse(
         self, source: ImageLocation, platform: Platform, *, reference: Reference | None
@@ -241,13 +253,14 @@ class ImageStore:
             ready = self.unpacked(stored, id_map)
             if ready is not None:
                 return ready
-            scan_layers(stored)
+            name = str(stored.reference or stored.digest)
+            self._look_through(stored, origin=name).check_owners(id_map, origin=name)
             with self.staging() as staging:
                 # A parent of its own: what a hostile layer could reach one level up is nothing.
                 jail = staging / "jail"
                 jail.mkdir()
                 try:
-                    unpack(stored.layout.path, jail / "bundle", id_map=id_map, namespace=namespace)
+                    self._unpack(stored, jail, id_map, namespace)
                     seal(jail / "bundle", namespace)
                     namespace.remove_tree(bundle)
                     (jail / "bundle").rename(bundle)
@@ -274,6 +287,7 @@ class ImageStore:
         platform: Platform,
         *,
         source: ImageLocation | None,
+        source_digest: Digest | None = None,
     ) -> StoredImage:
         image = layout.read()
         target = self._layout(image.digest)
@@ -285,7 +299,6 @@ class ImageStore:
             documents = map(target.blob_path, (image.digest, image.manifest.config.parsed_digest()))
             folders = (target.path, target.path.parent, self.blobs / "sha256")
             sync_files((*documents, *target.documents, *folders))
-        source_digest = image.digest
         if source is not None and source.reference is not None and source.reference.digest:
             source_digest = source.reference.digest
         stored = StoredImage(
@@ -293,11 +306,34 @@ class ImageStore:
             layout=target,
             image=image,
             source=source,
-            source_digest=source_digest,
+            source_digest=source_digest or image.digest,
         )
         if reference is not None:
             self._name(stored, reference, platform)
         return stored
+
+    def _look_through(self, stored: StoredImage, *, origin: str) -> ImageSummary:
+        """Once in an image's life, before anything of it is used."""
+        known = read_scan(stored.layout)
+        if known is None:
+            limits = self._intake.limits
+            known = scan_image(stored.layout, stored.image, origin=origin, limits=limits)
+            write_scan(stored.layout, known)
+        return known
+
+    def _unpack(
+        self, stored: StoredImage, jail: Path, id_map: IdMap, namespace: UserNamespace
+    ) -> None:
+        try:
+            layout = for_umoci(stored.layout, stored.image, jail / "layout")
+            unpack(layout.path, jail / "bundle", id_map=id_map, namespace=namespace)
+        except ImageError as error:
+            name = str(stored.reference or stored.digest)
+            # Says so when a layer was damaged since it was looked through, and takes it away.
+            scan_image(stored.layout, stored.image, origin=name, limits=self._intake.limits)
+            raise ImageError(
+                f"{name} cannot be unpacked", details=error.details, hint=error.hint
+            ) from error
 
     def _take(self, blob: Path, layer: Descriptor) -> None:
         target = self.blobs / "sha256" / layer.parsed_digest().hex
@@ -343,27 +379,6 @@ class ImageStore:
 
     def _lock_path(self, name: str) -> Path:
         return self.root / "locks" / f"{name}.lock"
-
-
-def scan_layers(stored: StoredImage) -> None:
-    """Read every layer of an image for what could do harm when unpacked.
-
-    A blob that no longer has its digest is deleted: skopeo would keep it for ever.
-    """
-    layers = stored.image.manifest.layers
-    for descriptor, diff_id in zip(layers, stored.config.rootfs.diff_ids, strict=True):
-        digest = descriptor.parsed_digest()
-        path = stored.layout.blob_path(digest)
-        try:
-            scan_layer(path, media_type=descriptor.media_type, diff_id=Digest.parse(diff_id))
-        except ImageError as error:
-            if Digest.of_file(path) == digest:
-                raise
-            path.unlink(missing_ok=True)
-            raise StorageError(
-                f"the layer {digest.short} of {stored.reference} was damaged in the store",
-                hint="run the same again: it will be fetched anew",
-            ) from error
 
 
 def _check_platform(config: ImageConfig, platform: Platform, *, origin: str) -> None:

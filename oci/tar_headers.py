@@ -16,6 +16,7 @@ from typing import IO, Any
 from oci.errors import ImageError
 
 _MAX_EXTENSION_BYTES = 1 << 20
+_READ_BYTES = 1 << 18  # with tarfile's own 10 KiB reading takes half as long again
 _GLOBAL, _EXTENDED, _LONG_NAME, _LONG_LINK = b"g", b"x", b"L", b"K"
 _EXTENSIONS = frozenset({_GLOBAL, _EXTENDED, _LONG_NAME, _LONG_LINK, b"X"})
 # What may stand before an entry's own header.
@@ -40,7 +41,9 @@ class TarHeaders:
     def __iter__(self) -> Iterator[tarfile.TarInfo]:
         chain: list[bytes] = []
         kind = _recording_tarinfo(chain)
-        with closing(tarfile.open(fileobj=self._stream, mode="r|", tarinfo=kind)) as archive:
+        with closing(
+            tarfile.open(fileobj=self._stream, mode="r|", bufsize=_READ_BYTES, tarinfo=kind)
+        ) as archive:
             self._archive = archive
             for member in archive:
                 _check_chain(chain)
@@ -75,13 +78,13 @@ def _recording_tarinfo(chain: list[bytes]) -> type[tarfile.TarInfo]:
         except (tarfile.EmptyHeaderError, tarfile.EOFHeaderError):  # type: ignore[attr-defined]
             raise
         except tarfile.HeaderError as error:
-            raise ImageError(f"a layer has a header that cannot be read: {error}") from error
+            raise ImageError(f"a header that cannot be read: {error}") from error
         kind = bytes(buf[156:157])
         if info.size < 0 or (kind in _EXTENSIONS and info.size > _MAX_EXTENSION_BYTES):
-            raise ImageError(f"a layer has a header with a size of {info.size} bytes")
+            raise ImageError(f"a header with a size of {info.size} bytes")
         chain.append(kind)
         if len(chain) > 8:
-            raise ImageError("a layer has too many headers before one entry")
+            raise ImageError("too many headers before one entry")
         return info
 
     return type("RecordingTarInfo", (tarfile.TarInfo,), {_READER: classmethod(recorded)})
@@ -92,11 +95,11 @@ def _check_chain(chain: list[bytes]) -> None:
         raise ImageError(f"tarfile of Python {python_version()} cannot be watched: update locald")
     *extensions, own = (kind for kind in chain if kind != _GLOBAL)
     if tuple(extensions) not in _CHAINS or (extensions and own == tarfile.AREGTYPE):
-        raise ImageError("a layer has an entry with extensions that contradict each other")
+        raise ImageError("an entry with extensions that contradict each other")
 
 
 def _check_extended(global_headers: Mapping[str, str], member: tarfile.TarInfo) -> None:
     if _MEANINGFUL.intersection(global_headers) or any(
         key.startswith("GNU.sparse.") for key in (*global_headers, *member.pax_headers)
     ):
-        raise ImageError(f"a layer has an entry in a form that no layer needs: {member.name!r}")
+        raise ImageError(f"an entry in a form that no layer needs: {member.name!r}")

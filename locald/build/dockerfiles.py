@@ -26,6 +26,7 @@ from oci.process import CommandRunner, Stream
 from oci.reference import LOCALHOST, Reference
 from oci.store import ImageStore, StoredImage
 from oci.umoci import unpack
+from oci.umoci_layout import for_umoci
 from oci.userns import user_namespace
 
 
@@ -140,7 +141,8 @@ class Dockerfiles:
         bundle = self.folder / "root"
         ids = None if id_map.single else SubordinateIds.of_current_user()
         with user_namespace(self.runner, ids=ids) as namespace:
-            unpack(layout.path, bundle, id_map=id_map, namespace=namespace)
+            ours = for_umoci(layout, image, self.folder / "for-umoci")
+            unpack(ours.path, bundle, id_map=id_map, namespace=namespace)
         return BuildRoot(rootfs=bundle / "rootfs", env=image.config.config.environment)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from oci.errors import ImageError
 from oci.idmap import CONTAINER_IDS
 from oci.layer_scan import OPAQUE_WHITEOUT, WHITEOUT_PREFIX
+from oci.layer_writer import open_tarball
 from oci.store import StoredImage
 
 _ACCOUNTS = ("passwd", "group")
@@ -106,7 +107,7 @@ def _account_files(stored: StoredImage) -> dict[str, str]:
 
 def _accounts_in_layer(blob: Path) -> dict[str, str]:
     found: dict[str, str] = {}
-    with tarfile.open(blob, mode="r|*") as archive:
+    with open_tarball(blob) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
         for member in archive:
             folder, _, name = member.name.removeprefix("./").lstrip("/").rpartition("/")
             if folder == "etc" and name in _ACCOUNTS and member.isreg():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -308,11 +309,23 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("layer", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_layer_is_refused_before_umoci_sees_it(
+def test_a_hostile_layer_is_refused_where_it_comes_in(
+    store: ImageStore, tmp_path: Path, layer: bytes
+) -> None:
+    with pytest.raises(ImageError, match=r"oci:.*/hostile:latest: the layer "):
+        fetch(store, make_image(tmp_path / "hostile", layers=[layer]))
+    assert store.find(APP, HOST) is None
+    assert leftovers(store) == []
+    # Nothing is left that a sparse image of the same layers could be completed by.
+    assert not [p for p in (store.blobs / "sha256").iterdir() if p.read_bytes()[:2] == b"\x1f\x8b"]
+
+
+@pytest.mark.parametrize("layer", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_layer_that_a_build_made_is_refused_before_umoci_sees_it(
     store: ImageStore, tmp_path: Path, namespace: UserNamespace, layer: bytes
 ) -> None:
-    stored = fetch(store, make_image(tmp_path / "hostile", layers=[layer]))
-    with pytest.raises(ImageError):
+    stored = store.commit(make_image(tmp_path / "hostile", layers=[layer]), (APP,), HOST)
+    with pytest.raises(ImageError, match=re.escape(f"{APP}: the layer ")):
         store.rootfs(stored, ID_MAP, namespace)
     assert store.unpacked(stored, ID_MAP) is None
     assert leftovers(store) == []

@@ -1,0 +1,175 @@
+"""Brings an image from wherever it is into a layout of ours, its documents checked.
+
+Layouts and archives are a stranger's files on this host: they are read here, or looked at before
+skopeo reads them. What a registry or podman's storage has comes through skopeo.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import assert_never
+
+from oci.cancellation import check_cancelled
+from oci.digest import Digest
+from oci.errors import Error, ImageError
+from oci.image_scan import (
+    ImageLimits,
+    ImageSummary,
+    check_blobs,
+    check_documents,
+    scan_image,
+)
+from oci.layer_content import DAMAGE
+from oci.layer_writer import open_tarball
+from oci.layout import TAG, Layout
+from oci.layout_intake import ForeignLayout, TakenIn
+from oci.location import ImageLocation, Transport
+from oci.platform import Platform
+from oci.skopeo import Skopeo
+from oci.untar import UntarLimits, untar_file
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived(TakenIn):
+    """An image that is whole and was looked through. found: in its layers."""
+
+    found: ImageSummary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """The ways in, and what may come."""
+
+    skopeo: Skopeo
+    limits: ImageLimits = field(default_factory=ImageLimits)
+
+    def bring(
+        self,
+        source: ImageLocation,
+        platform: Platform,
+        *,
+        into: Layout,
+        scratch: Path,
+        known: Callable[[Digest], ImageSummary | None] = lambda _: None,
+    ) -> Arrived:
+        """Copy a whole image into `into`, as its only one, and look through it.
+
+        scratch: an empty folder. known: what was found in the image of this digest, if it was
+        looked through before. Raises ImageError that names the source and what is wrong with it;
+        RegistryError and StorageError as skopeo does.
+        """
+        origin = str(source)
+        before = frozenset(path.name for path in (into.path / "blobs/sha256").iterdir())
+        taken = self._bring(source, platform, into, scratch)
+        check_documents(taken.image, origin=origin, limits=self.limits)
+        if into.missing_layers(taken.image):
+            # skopeo believes in every file of the right name, whatever its size.
+            into.drop_torn_layers(taken.image)
+            for left in scratch.iterdir():
+                shutil.rmtree(left)
+            taken = self._bring(source, platform, into, scratch)
+        check_blobs(into, taken.image, origin=origin)
+        found = known(taken.image.digest)
+        try:
+            found = found or scan_image(into, taken.image, origin=origin, limits=self.limits)
+        except ImageError:
+            # Else they would be there for whoever asks only whether they are.
+            for digest in taken.image.layer_digests:
+                if digest.hex not in before:
+                    into.blob_path(digest).unlink(missing_ok=True)
+            raise
+        return Arrived(image=taken.image, source_digest=taken.source_digest, found=found)
+
+    def _bring(
+        self, source: ImageLocation, platform: Platform, into: Layout, scratch: Path
+    ) -> TakenIn:
+        origin = str(source)
+        match source.transport:
+            case Transport.OCI:
+                foreign = ForeignLayout(folder=_path(source), origin=origin)
+                return foreign.take(source.tag, platform, into=into, limits=self.limits)
+            case Transport.OCI_ARCHIVE:
+                folder = self._unpacked(_path(source), scratch / "archive", origin)
+                foreign = ForeignLayout(folder=folder, origin=origin)
+                return foreign.take(source.tag, platform, into=into, limits=self.limits)
+            case Transport.DOCKER_ARCHIVE:
+                self._check_archive(_path(source), origin)
+            case Transport.DIRECTORY:
+                _check_folder(_path(source), origin)
+            case Transport.REGISTRY | Transport.STORAGE:
+                pass
+            case _:
+                assert_never(source.transport)
+        source_digest = self.skopeo.copy_whole(
+            source, ImageLocation.layout(into.path, TAG), platform=platform
+        )
+        image = into.read()
+        return TakenIn(image=image, source_digest=source_digest or image.digest)
+
+    def _unpacked(self, archive: Path, folder: Path, origin: str) -> Path:
+        _check_plain(archive, origin)
+        folder.mkdir()
+        limits = UntarLimits(size_bytes=self.limits.size_bytes)
+        try:
+            untar_file(archive, folder, select=_in_layout, limits=limits, origin=origin)
+        except FileExistsError as error:
+            raise ImageError(f"{origin}: two entries of the archive have one name") from error
+        return folder
+
+    def _check_archive(self, archive: Path, origin: str) -> None:
+        """skopeo decompresses a compressed archive first, wherever that ends."""
+        _check_plain(archive, origin)
+        limit = self.limits.layer.size_for(archive.stat().st_size)
+        with archive.open("rb") as file:
+            if file.read(262)[257:] == b"ustar":
+                return
+        size = 0
+        try:
+            with open_tarball(archive) as content:
+                while data := content.read(_CHUNK_BYTES):
+                    check_cancelled()
+                    size += len(data)
+                    if size > limit:
+                        raise ImageError(f"{origin}: it holds more than {limit} bytes")
+        except DAMAGE as error:
+            raise ImageError(f"{origin}: the archive is damaged: {error}") from error
+
+
+def _path(source: ImageLocation) -> Path:
+    if source.path is None:
+        raise Error(f"{source} has no path")
+    return source.path
+
+
+def _in_layout(path: PurePosixPath) -> bool:
+    """What is beside the layout in an archive is not unpacked."""
+    return path.parts[0] in ("oci-layout", "index.json", "blobs")
+
+
+def _check_plain(archive: Path, origin: str) -> None:
+    try:
+        mode = archive.stat().st_mode
+    except FileNotFoundError as error:
+        raise ImageError(f"no such file or folder: {archive}") from error
+    except OSError as error:
+        raise ImageError(f"{origin} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"{origin}: {archive} is no plain file")
+
+
+def _check_folder(folder: Path, origin: str) -> None:
+    """skopeo follows links, and waits for what opens a FIFO at its other end."""
+    try:
+        with os.scandir(folder) as entries:
+            strange = sorted(e.name for e in entries if not e.is_file(follow_symlinks=False))
+    except FileNotFoundError as error:
+        raise ImageError(f"no such file or folder: {folder}") from error
+    except OSError as error:
+        raise ImageError(f"{origin} cannot be read: {error.strerror}") from error
+    if strange:
+        raise ImageError(f"{origin}: {strange[0]!r} in it is no plain file")
