@@ -20,7 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
-from lifecycle.runtime.container_files import write_container_files
+from lifecycle.runtime.container_files import ETC_FILES, write_container_files
 from lifecycle.runtime.hostname import may_name_containers
 from lifecycle.runtime.memory import GATE, fill_when_told, memory_mounts, wrapped
 from lifecycle.runtime.outer import with_possible_network
@@ -206,7 +206,8 @@ class PodmanSandbox:
 
     def _command(self, spec: ContainerSpec, folder: Path) -> Command:
         files = write_container_files(spec, folder / "files")
-        check_rootfs(spec.rootfs, spec.targets)
+        own = (mount.target for mount in files if mount.target not in ETC_FILES)
+        check_rootfs(spec.rootfs, (*spec.targets, *own))
         for overlay in spec.overlays:
             first_time = not (overlay.scratch / "upper").exists()
             prepare_upper(

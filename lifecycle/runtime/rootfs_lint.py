@@ -21,6 +21,7 @@ FOLDERS = tuple(
         "sys",
         "tmp",
         "etc",
+        "run",
         "workspace",
         "layers",
         "cache",

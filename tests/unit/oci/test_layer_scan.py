@@ -12,6 +12,7 @@ from oci.errors import ImageError
 from oci.image import OCI_LAYER_GZIP, OCI_LAYER_TAR, OCI_LAYER_ZSTD
 from oci.layer_scan import LayerSummary, ScanLimits, check_name, scan_layer
 from tests.support.images import tar_layer, tar_member
+from tests.support.raw_tar import archive, header, pax
 from tests.support.zstd import zstd_compress
 
 DOCKER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -34,29 +35,6 @@ def scan(
     compress = COMPRESS.get(media_type, gzip.compress)
     path.write_bytes(blob if blob is not None else compress(layer))
     return scan_layer(path, media_type=media_type, diff_id=Digest.of(layer), limits=limits)
-
-
-def header(
-    name: str, kind: bytes = tarfile.REGTYPE, data: bytes = b"", *, link: str = "", size: int = -1
-) -> bytes:
-    """A raw entry, extension or not, exactly as told."""
-    member = tar_member(name, kind=kind, link=link, size=len(data) if size < 0 else size)
-    return member.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % 512)
-
-
-def pax(**records: str) -> bytes:
-    lines = b""
-    for key, value in records.items():
-        body = f" {key.replace('__', '.')}={value}\n".encode()
-        length = len(body)
-        while len(str(length)) + len(body) != length:
-            length = len(str(length)) + len(body)
-        lines += str(length).encode() + body
-    return lines
-
-
-def archive(*parts: bytes) -> bytes:
-    return b"".join(parts) + b"\0" * 1024
 
 
 @pytest.mark.parametrize("media_type", [OCI_LAYER_GZIP, OCI_LAYER_TAR, OCI_LAYER_ZSTD, DOCKER_GZIP])
@@ -130,13 +108,13 @@ def test_a_hard_link_through_a_parent_is_refused(tmp_path: Path, link: str) -> N
 
 def test_a_name_from_an_extended_header_counts(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"`\.\.` in its name"):
-        scan(tmp_path, archive(header("x", b"x", pax(path="a/../../b")), header("harmless")))
+        scan(tmp_path, archive(header("x", b"x", pax({"path": "a/../../b"})), header("harmless")))
 
 
-EVIL, SAFE = pax(path="../evil"), pax(path="safe")
+EVIL, SAFE = pax({"path": "../evil"}), pax({"path": "safe"})
 READ_DIFFERENTLY = {
     "a global name": archive(header("g", b"g", SAFE), header(".wh...")),
-    "a global size": archive(header("g", b"g", pax(size="512")), header("a")),
+    "a global size": archive(header("g", b"g", pax({"size": "512"})), header("a")),
     "two extended headers": archive(header("1", b"x", SAFE), header("2", b"x", EVIL), header("a")),
     "a long name within an extended header": archive(
         header("1", b"x", SAFE), header("2", b"L", b"../evil\0"), header("a")
@@ -145,11 +123,11 @@ READ_DIFFERENTLY = {
         header("1", b"L", b"safe\0"), header("2", b"L", b"../evil\0"), header("a")
     ),
     "a folder by its extended name only": archive(
-        header("1", b"x", pax(path="dir/")),
+        header("1", b"x", pax({"path": "dir/"})),
         header("a", tarfile.AREGTYPE, header("../evil")),
     ),
     "a sparse name": archive(
-        header("1", b"x", pax(GNU__sparse__name="safe", path="safe")), header("a")
+        header("1", b"x", pax({"GNU.sparse.name": "safe", "path": "safe"})), header("a")
     ),
     "many extended headers": archive(*[header("x", b"x", SAFE)] * 5000, header("a")),
     "a header with a wrong sum": archive(
@@ -169,7 +147,7 @@ def test_what_readers_of_tar_read_differently_is_refused(tmp_path: Path, layer: 
 
 
 def test_a_global_comment_is_harmless(tmp_path: Path) -> None:
-    layer = archive(header("g", b"g", pax(comment="made by git archive")), header("a"))
+    layer = archive(header("g", b"g", pax({"comment": "made by git archive"})), header("a"))
     assert scan(tmp_path, layer).entries == 1
 
 

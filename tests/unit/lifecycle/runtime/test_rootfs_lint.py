@@ -1,3 +1,4 @@
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -56,3 +57,45 @@ def test_our_own_files_may_be_links_in_the_image(rootfs: Path) -> None:
     (rootfs / "etc/resolv.conf").symlink_to("/run/resolv.conf")
     names = (PurePosixPath("/etc/hosts"), PurePosixPath("/etc/resolv.conf"))
     assert linked_files(rootfs, names) == (PurePosixPath("/etc/resolv.conf"),)
+
+
+MOUNTED = (
+    *(f"/cnb/extensions/acme_{name}/1.0" for name in ("a", "b")),
+    "/cnb/buildpacks/acme_mine/1.0",
+    "/cnb/lifecycle",
+    "/platform",
+    "/platform/bindings/database",
+    "/layers",
+    "/cache",
+    "/build-cache",
+    "/layout-repo",
+    "/workspace",
+    "/tmp",
+    "/var/tmp",
+    "/run/secrets",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/volume/of/the/user",
+)
+
+
+@pytest.mark.parametrize("target", MOUNTED)
+def test_wherever_something_is_mounted_no_part_of_the_way_may_be_a_link(
+    tmp_path: Path, target: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    parts = PurePosixPath(target).parts[1:]
+    for count in range(1, len(parts) + 1):
+        link = PurePosixPath("/", *parts[:count])
+        rootfs = tmp_path / f"rootfs-{count}"
+        place = rootfs / link.relative_to("/")
+        place.parent.mkdir(parents=True)
+        place.symlink_to(outside)
+        with pytest.raises(ImageError, match=f"its {link} is a link"):
+            check_rootfs(rootfs, (PurePosixPath(target),))
+
+
+def test_a_device_where_something_is_mounted_is_refused(rootfs: Path) -> None:
+    os.mkfifo(rootfs / "layers/order.toml")
+    with pytest.raises(ImageError, match=r"its /layers/order\.toml is no folder"):
+        check_rootfs(rootfs, (PurePosixPath("/layers/order.toml"),))
