@@ -29,6 +29,7 @@ _COMMANDS = {
     "inspect": "locald.cli.inspect",
     "cache": "locald.cli.cache",
     "config": "locald.cli.config",
+    "doctor": "locald.cli.doctor",
 }
 
 app = typer.Typer(
@@ -54,7 +55,11 @@ def root(
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code (the table is in docs/cli.md)."""
-    state = State.start()
+    try:
+        state = State.start()
+    except Error as error:  # no place for any folder of ours
+        _tell(Console(), error)
+        return error.exit_code
     try:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
