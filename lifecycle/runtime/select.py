@@ -100,13 +100,28 @@ def _probe(name: RuntimeName, runner: CommandRunner) -> None:
             with UserNamespace(runner, ids=_subordinate_ids(name)):
                 pass
         case RuntimeName.PODMAN:
-            _subordinate_ids(name)
+            # Builders are unpacked in a namespace of ours, whatever podman itself may do.
+            with UserNamespace(runner, ids=_subordinate_ids(name), own_pids=False):
+                pass
+            if find_tool(RuntimeName.RUNC) is None and has_hybrid_cgroups():
+                raise HostError(
+                    "podman's crun takes no hybrid cgroups, which this host has",
+                    hint="install runc; podman is then told to use it",
+                )
             _probe_podman(runner)
         case RuntimeName.BUBBLEWRAP:
             with user_namespace(runner, ids=None):
                 pass
         case _:
             assert_never(name)
+
+
+def has_hybrid_cgroups(cgroups: Path = Path("/sys/fs/cgroup")) -> bool:
+    """Are there cgroups of both versions, with controllers in version 2?"""
+    try:
+        return bool((cgroups / "unified/cgroup.controllers").read_text().strip())
+    except OSError:
+        return False
 
 
 def _subordinate_ids(name: RuntimeName) -> SubordinateIds:

@@ -42,6 +42,8 @@ def subordinate_ids(host: Host) -> Finding:
 
 def id_map_tools(host: Host) -> Finding:
     """Are they here, with the right to do it?"""
+    if _ids(host).inherited:
+        return fine("not needed: the root of a container maps its ids itself")
     absent = [tool for tool in _TOOLS if find_tool(tool) is None]
     if absent:
         return Finding(
@@ -80,7 +82,8 @@ def id_map_tools(host: Host) -> Finding:
 def id_map(host: Host) -> Finding:
     """Map them all, and read what the kernel made of it."""
     ids = _ids(host)
-    if not ids.usable or any(find_tool(tool) is None for tool in _TOOLS):
+    absent = not ids.inherited and any(find_tool(tool) is None for tool in _TOOLS)
+    if not ids.usable or absent:
         return note("not tried: it needs subordinate ids, newuidmap and newgidmap")
     if host.namespace_error is not None:
         return note("not tried: there are no user namespaces")
@@ -120,7 +123,9 @@ def _level(host: Host) -> Level:
 
 def _ids(host: Host) -> SubordinateIds:
     etc = host.root / "etc"
-    return SubordinateIds.of_current_user(subuid=etc / "subuid", subgid=etc / "subgid")
+    return SubordinateIds.of_current_user(
+        subuid=etc / "subuid", subgid=etc / "subgid", own_maps=host.root / "proc/self"
+    )
 
 
 def _uid_map(host: Host) -> list[list[str]]:

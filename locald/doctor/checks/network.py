@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lifecycle.ca_bundle import certificates, host_bundle
-from lifecycle.runtime.bubblewrap import in_container
 from lifecycle.runtime.network import TUN, PrivateNetwork, require_tun
+from lifecycle.runtime.outer import in_container
 from lifecycle.runtime.spec import Network
 from locald.doctor.check import Check
 from locald.doctor.finding import Finding, Level, Remedy, fine, note

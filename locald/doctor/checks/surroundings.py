@@ -7,7 +7,7 @@ import stat
 import time
 from pathlib import Path
 
-from lifecycle.runtime.bubblewrap import in_container
+from lifecycle.runtime.outer import in_container
 from lifecycle.runtime.spec import RuntimeName
 from locald.doctor.check import Check
 from locald.doctor.finding import Finding, Level, Remedy, fine, note
@@ -217,8 +217,6 @@ def container(host: Host) -> Finding:
     marks = []
     if in_container():
         marks.append("a container")
-    if host.environ.get("KUBERNETES_SERVICE_HOST"):
-        marks.append("Kubernetes")
     if host.text("/proc/self/uid_map").split() != ["0", "0", "4294967295"]:
         marks.append("a user namespace")
     if not marks:
