@@ -4,28 +4,32 @@ KEY/lifecycle/     what the lifecycle restores and keeps (its own form)
 KEY/build/         free for buildpacks, mounted in the build phase
 KEY/image/         what goes to and comes from a cache image, packed (`lifecycle.cache_image`)
 KEY/project.json   for whom, so that people and `locald cache` can tell
+KEY/branch         of git, at the last build; written or touched by every build
 KEY/lock
 KEY/incoming/      another cache's content, whole, that takes the place of the first three
 """
 
 import hashlib
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from oci.errors import StorageError
+from oci.allocation import allocated_bytes
+from oci.errors import ImageError, StorageError
+from oci.plain_file import read_plain_file
 from oci.platform import Platform
 from oci.removal import remove_tree
+from oci.stale_files import mark_used
+from oci.whole_file import write_whole
 
-_IDENTITY_FILE = "project.json"
-_BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own
+_IDENTITY_FILE, _BRANCH_FILE = "project.json", "branch"
+_MAX_BRANCH_BYTES = 4096
 _CONTENT = ("lifecycle", "build", "image")
 _INCOMING, _PARTIAL, _OUTGOING = "incoming", "incoming.partial", "outgoing"
 
@@ -199,9 +203,58 @@ class BuildCache:
             staged.write(data)
         Path(staged.name).replace(path)
 
+    def note_use(self, branch: str) -> None:
+        """A build uses it now; of a checkout of that branch, if any."""
+        path = self.root / _BRANCH_FILE
+        with suppress(OSError):  # what is only told to people fails no build
+            if self.branch == branch and path.is_file():
+                mark_used(path)
+            else:
+                write_whole(path, branch.encode(errors="replace"))
+
+    @property
+    def branch(self) -> str:
+        """Of git, at the last build; "" when there was none."""
+        try:
+            data = read_plain_file(self.root, _BRANCH_FILE, max_bytes=_MAX_BRANCH_BYTES)
+        except (OSError, ImageError):
+            return ""
+        return data.decode(errors="replace")
+
+    @property
+    def used(self) -> float:
+        """When a build used it last, in seconds since the epoch."""
+        for name in (_BRANCH_FILE, "lifecycle", _IDENTITY_FILE, "."):
+            with suppress(OSError):
+                return (self.root / name).lstat().st_mtime
+        return 0.0
+
+    def delete(self, *, remove: Callable[[Path], object] = remove_tree) -> None:
+        """Delete all of it; the lock, which must be held, goes last. Raises StorageError when
+        something stays."""
+        if self.root.is_symlink() or not self.root.is_dir():
+            raise StorageError(f"the cache {self.root} is no folder", hint=f"rm {self.root}")
+        last = (self.lock, self.root / _IDENTITY_FILE)
+        for path in self.root.iterdir():
+            if path in last:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                remove(path)
+            else:
+                path.unlink(missing_ok=True)
+        for path in reversed(last):
+            path.unlink(missing_ok=True)
+        try:
+            self.root.rmdir()
+        except OSError as error:
+            raise StorageError(
+                f"the cache {self.root} cannot be deleted: {error.strerror}",
+                hint=f"delete it by hand: sudo rm -r {self.root}",
+            ) from error
+
     def size_bytes(self) -> int:
         """What the cache takes on the disk; a file with several names counts once."""
-        return _allocated_bytes(self.lifecycle, self.build, self.image)
+        return allocated_bytes(self.lifecycle, self.build, self.image)
 
     def clear(self, *, remove: Callable[[Path], object] = remove_tree) -> None:
         """Forget everything; always safe while the lock is held.
@@ -234,6 +287,14 @@ def build_caches(folder: Path) -> tuple[BuildCache, ...]:
     return tuple(found)
 
 
+def unknown_folders(folder: Path) -> tuple[BuildCache, ...]:
+    """What lies in the folder of all caches and does not say whose it is."""
+    known = {cache.root for cache in build_caches(folder)}
+    nobody = CacheIdentity(project="", app_dir="", service="", platform="", distro="", exec_env="")
+    roots = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return tuple(BuildCache(root=root, identity=nobody) for root in roots if root not in known)
+
+
 def folder_text(folder: Path) -> str:
     """A folder as identities name it: names of folders need not be text, JSON is."""
     return os.fsencode(folder).decode(errors="backslashreplace")
@@ -245,23 +306,3 @@ def _names_matching(folder: Path, suffix: str) -> Iterator[str]:
             yield from (entry.name for entry in entries if entry.name.endswith(suffix))
     except OSError:
         return
-
-
-def _allocated_bytes(*folders: Path) -> int:
-    """Blocks of the folders and all below them that this user can see. Links are not followed."""
-    counted: set[tuple[int, int]] = set()
-    total = 0
-    pending = list(folders)
-    while pending:
-        path = pending.pop()
-        try:
-            status = path.lstat()
-            if (status.st_dev, status.st_ino) in counted:
-                continue
-            counted.add((status.st_dev, status.st_ino))
-            total += status.st_blocks * _BLOCK_BYTES
-            if stat.S_ISDIR(status.st_mode):
-                pending += path.iterdir()
-        except OSError:
-            continue
-    return total

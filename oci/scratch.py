@@ -6,6 +6,7 @@ what is left are files.
 """
 
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -42,10 +43,17 @@ def scratch_folder(parent: Path, runner: CommandRunner) -> Iterator[Path]:
 def remove_abandoned(parent: Path, runner: CommandRunner) -> None:
     """Delete the folders whose makers no longer run."""
     with exclusive(_lock_of(parent), what=f"the folder {parent}"):
-        abandoned = [folder for folder in parent.iterdir() if not _in_use(folder)]
-        for folder in abandoned:
+        for folder in _abandoned(parent):
             log.info("removing what was left by a process that did not end by itself: %s", folder)
             _try_to_remove(folder, runner)
+
+
+def abandoned_folders(parent: Path) -> tuple[Path, ...]:
+    """The folders whose makers no longer run; nothing is deleted."""
+    if not parent.is_dir():
+        return ()
+    with exclusive(_lock_of(parent), what=f"the folder {parent}"):
+        return _abandoned(parent)
 
 
 def remove(folder: Path, runner: CommandRunner) -> None:
@@ -55,6 +63,10 @@ def remove(folder: Path, runner: CommandRunner) -> None:
     ids = SubordinateIds.of_current_user()
     with UserNamespace(runner, ids=ids if ids.usable else None, own_pids=False) as namespace:
         namespace.remove_tree(folder)
+
+
+def _abandoned(parent: Path) -> tuple[Path, ...]:
+    return tuple(folder for folder in parent.iterdir() if not _in_use(folder))
 
 
 def _lock_of(parent: Path) -> Path:
@@ -71,6 +83,8 @@ def _try_to_remove(folder: Path, runner: CommandRunner) -> None:
 
 def _in_use(folder: Path) -> bool:
     if folder.is_symlink() or not folder.is_dir():
+        return False
+    if not os.path.lexists(folder / _LOCK):  # taking it would make it, on a disk that may be full
         return False
     try:
         lock = FileLock.take(folder / _LOCK)

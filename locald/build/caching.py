@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lifecycle.builder import BuilderImage
 from lifecycle.caches import BuildCache
+from locald.build.git_branch import git_branch
 from locald.build.observer import BuildObserver
 from locald.config.request import BuildRequest
 from locald.paths import Paths
@@ -63,6 +64,7 @@ def open_cache(
         _make_folder(cache.root)
     with exclusive(cache.lock, what=f"the cache of {cache.root.name}", on_wait=observer.note):
         cache.prepare()
+        cache.note_use(git_branch(request.project_dir))
         if caching.clear:
             cache.clear()
         transfer = None

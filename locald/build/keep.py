@@ -5,6 +5,7 @@ from lifecycle.layout_dir import exported_layout
 from lifecycle.run_image import run_toml_images
 from lifecycle.workspace import Workspace
 from locald.build.acquired import Acquired
+from locald.build.git_branch import made_for
 from locald.build.secrets import SecretGuard
 from locald.build.source_metadata import image_labels
 from locald.config.request import BuildRequest
@@ -32,4 +33,5 @@ def keep(
     )
     guard.check(layout, image, store)
     new_layers = frozenset(str(d) for d in image.layer_digests if layout.has_blob(d))
-    return store.commit(layout, request.local_names, request.platform), new_layers
+    stored = store.commit(layout, request.local_names, request.platform, made_for=made_for(request))
+    return stored, new_layers

@@ -28,7 +28,10 @@ _COMMANDS = {
     "run": "locald.cli.run",
     "inspect": "locald.cli.inspect",
     "cache": "locald.cli.cache",
+    "images": "locald.cli.images",
+    "verify-store": "locald.cli.verify_store",
     "config": "locald.cli.config",
+    "ci": "locald.cli.ci",
     "doctor": "locald.cli.doctor",
 }
 

@@ -16,6 +16,7 @@ from locald.build.project_caches import (
     locked,
     project_caches,
 )
+from locald.cli import cache_care
 from locald.cli.console import Progress
 from locald.cli.inspection_text import human_size
 from locald.cli.state import State
@@ -161,6 +162,9 @@ def import_command(
 def register(app: typer.Typer) -> None:
     """Add `locald cache`."""
     app.add_typer(cache_app)
+
+
+cache_care.add_to(cache_app)
 
 
 def _state(quiet: bool) -> State:

@@ -1,0 +1,1 @@
+"""Looks after what builds leave on this host: caches, images, unpacked builders."""

@@ -1,0 +1,162 @@
+"""Deletes caches that nobody needs: of projects that are gone, of long ago, beyond a budget."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle.caches import BuildCache
+from locald.build.project_caches import cache_name
+from locald.care.cache_list import KeptFile, all_caches, kept_files, project_is_gone
+from locald.paths import Paths
+from oci.allocation import allocated_bytes
+from oci.leases import alone
+from oci.locks import FileLock
+from oci.stale_files import KEPT_DAYS
+
+_DAY_SECONDS = 86400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheRules:
+    """now: seconds since the epoch. unused_seconds: goes when not used for so long; None: build
+    caches stay, what can be downloaded goes after 30 days, as builds do it themselves.
+    max_bytes: of all of it together."""
+
+    now: float
+    unused_seconds: float | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Something that may go. why: it goes whatever the budget; "" when only the budget decides."""
+
+    name: str
+    size_bytes: int
+    used: float
+    why: str
+    delete: Callable[[], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrunedCache:
+    """What went, or would go."""
+
+    name: str
+    why: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachePruneReport:
+    """in_use: names of what stays because a build uses it."""
+
+    pruned: tuple[PrunedCache, ...]
+    in_use: tuple[str, ...]
+    left_bytes: int
+
+    @property
+    def freed_bytes(self) -> int:
+        """All of what went."""
+        return sum(one.size_bytes for one in self.pruned)
+
+
+class CachePruner:
+    """remove: deletes a folder, whoever owns what is in it."""
+
+    def __init__(self, paths: Paths, remove: Callable[[Path], object]) -> None:
+        self._paths = paths
+        self._remove = remove
+
+    def prune(self, rules: CacheRules, *, dry_run: bool) -> CachePruneReport:
+        """Never what a build uses now."""
+        candidates = (
+            *(self._cache(cache, rules) for cache in all_caches(self._paths)),
+            *(self._file(file, rules) for file in kept_files(self._paths)),
+        )
+        chosen = choose(candidates, rules.max_bytes)
+        pruned, in_use = [], []
+        for one, why in chosen:
+            if dry_run or one.delete():
+                pruned.append(PrunedCache(name=one.name, why=why, size_bytes=one.size_bytes))
+            else:
+                in_use.append(one.name)
+        left = sum(one.size_bytes for one in candidates) - sum(one.size_bytes for one in pruned)
+        return CachePruneReport(pruned=tuple(pruned), in_use=tuple(in_use), left_bytes=left)
+
+    def _cache(self, cache: BuildCache, rules: CacheRules) -> Candidate:
+        known = bool(cache.identity.platform)
+        name = f"the cache of {cache_name(cache.identity)}" if known else f"{cache.root.name}"
+        why = ""
+        if not known:
+            why = "it does not say whose it is"
+        elif project_is_gone(cache):
+            why = f"its project is gone: {cache.identity.app_dir}"
+        elif rules.unused_seconds is not None:
+            why = _age_reason(cache.used, rules, rules.unused_seconds)
+        return Candidate(
+            name=name,
+            size_bytes=allocated_bytes(cache.root),
+            used=cache.used,
+            why=why,
+            delete=lambda: self._delete_cache(cache, known=known),
+        )
+
+    def _file(self, file: KeptFile, rules: CacheRules) -> Candidate:
+        limit = KEPT_DAYS * _DAY_SECONDS if rules.unused_seconds is None else rules.unused_seconds
+        return Candidate(
+            name=f"{file.path.parent.parent.name}/{file.path.name[:24]}",
+            size_bytes=file.size_bytes,
+            used=file.used,
+            why=_age_reason(file.used, rules, limit),
+            delete=lambda: self._delete_file(file.path),
+        )
+
+    def _delete_cache(self, cache: BuildCache, *, known: bool) -> bool:
+        if not known and (cache.root.is_symlink() or not cache.root.is_dir()):
+            cache.root.unlink(missing_ok=True)
+            return True
+        if not cache.lock.exists():  # making one takes space, and nobody can hold it
+            cache.delete(remove=self._remove)
+            return True
+        lock = FileLock.take(cache.lock)
+        if lock is None:
+            return False
+        try:
+            cache.delete(remove=self._remove)
+        finally:
+            lock.release()
+        return True
+
+    def _delete_file(self, path: Path) -> bool:
+        with alone(path) as free:
+            if free and path.is_dir() and not path.is_symlink():
+                self._remove(path)
+            elif free:
+                path.unlink(missing_ok=True)
+            return free
+
+
+def choose(
+    candidates: Iterable[Candidate], max_bytes: int | None
+) -> tuple[tuple[Candidate, str], ...]:
+    """What goes and why: all that has a reason, then what was not used for longest, until the
+    rest fits the budget."""
+    ordered = sorted(candidates, key=lambda one: one.used)
+    chosen = [(one, one.why) for one in ordered if one.why]
+    if max_bytes is None:
+        return tuple(chosen)
+    rest = [one for one in ordered if not one.why]
+    total = sum(one.size_bytes for one in rest)
+    for one in rest:
+        if total <= max_bytes:
+            break
+        chosen.append((one, "more than --keep allows"))
+        total -= one.size_bytes
+    return tuple(chosen)
+
+
+def _age_reason(used: float, rules: CacheRules, limit: float) -> str:
+    if rules.now - used <= limit:
+        return ""
+    return f"not used for {(rules.now - used) / _DAY_SECONDS:.0f} days"
