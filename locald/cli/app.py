@@ -31,7 +31,6 @@ _COMMANDS = {
     "images": "locald.cli.images",
     "verify-store": "locald.cli.verify_store",
     "config": "locald.cli.config",
-    "ci": "locald.cli.ci",
     "doctor": "locald.cli.doctor",
 }
 
