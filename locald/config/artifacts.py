@@ -59,7 +59,8 @@ def _folder(path: Path | None, flag: str, own_folder: str) -> Path | None:
 
 def _check_writable(folder: Path, what: str) -> None:
     if not folder.is_dir():
-        problem = "is no folder" if os.path.lexists(folder) else "does not exist"
-        raise UsageError(f"{what}: {folder} {problem}", hint=f"make it: mkdir -p {folder}")
+        if os.path.lexists(folder):
+            raise UsageError(f"{what}: {folder} is no folder", hint="name another one")
+        raise UsageError(f"{what}: {folder} does not exist", hint=f"make it: mkdir -p {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{what}: you cannot write to {folder}")

@@ -7,6 +7,7 @@ from locald.config.dotenv import check_variable, parse_env_flags, read_env_file
 from locald.config.errors import shown
 from locald.config.project_files import blamed_on, inside
 from locald.config.resolution import Resolution, texts
+from oci.errors import UsageError
 
 DEFAULT_EXEC_ENV = "production"
 _EXEC_ENV = re.compile(r"[A-Za-z0-9.-]+")
@@ -32,6 +33,8 @@ def resolve_env(resolution: Resolution, exec_env: str) -> Mapping[str, str]:
         check_variable(name, value, where=resolution.key("env", name))
     layers.append((resolution.key("env"), build.env))
     for path in flags.env_files:
+        if not path.exists():
+            raise UsageError(f"--env-file: {path}: no such file")
         found = read_env_file(path.absolute(), environ, on_unset=resolution.notes.append)
         layers.append((f"--env-file {path}", found))
     layers.append(("--env", parse_env_flags(flags.env, environ, resolution.notes.append)))
