@@ -153,6 +153,9 @@ class BuildCache:
         for name in (_PARTIAL, _OUTGOING):
             if os.path.lexists(self.root / name):
                 remove_tree(self.root / name)
+        for left in self.root.glob(".*"):  # files that were not renamed into their place
+            if left.is_symlink() or not left.is_dir():
+                left.unlink(missing_ok=True)
         for folder in (self.lifecycle, self.build):
             folder.mkdir(exist_ok=True, mode=0o700)
         self._write_identity()

@@ -5,7 +5,6 @@ and ends with the image. A file that was damaged since is found by umoci, which 
 digest again.
 """
 
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -36,9 +35,9 @@ def read_scan(layout: Layout) -> ImageSummary | None:
     return record.found if record.rules == _RULES else None
 
 
-def write_scan(layout: Layout, found: ImageSummary) -> None:
-    """Remember it, whole or not at all."""
-    data = msgspec.json.encode(_Record(rules=_RULES, found=found))
-    with tempfile.NamedTemporaryFile(dir=layout.path, prefix=".", delete=False) as staged:
-        staged.write(data)
-    Path(staged.name).replace(layout.path / NAME)
+def write_scan(layout: Layout, found: ImageSummary, *, staging: Path) -> None:
+    """Remember it, whole or not at all. staging: a folder of this process's own on the same file
+    system, which goes when it is killed."""
+    staged = staging / NAME
+    staged.write_bytes(msgspec.json.encode(_Record(rules=_RULES, found=found)))
+    staged.replace(layout.path / NAME)

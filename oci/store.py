@@ -165,7 +165,7 @@ class ImageStore:
             stored = self._adopt(
                 layout, reference, platform, source=source, source_digest=arrived.source_digest
             )
-            write_scan(stored.layout, arrived.found)
+            write_scan(stored.layout, arrived.found, staging=staging)
             return stored
 
     def fetch_sparse(
@@ -318,7 +318,8 @@ class ImageStore:
         if known is None:
             limits = self._intake.limits
             known = scan_image(stored.layout, stored.image, origin=origin, limits=limits)
-            write_scan(stored.layout, known)
+            with self.staging() as staging:
+                write_scan(stored.layout, known, staging=staging)
         return known
 
     def _unpack(

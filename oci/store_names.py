@@ -19,6 +19,7 @@ from oci.reference import DEFAULT_TAG, Reference
 
 _TAGS = "_tags"
 _BY_DIGEST = "sha256-"
+_UNFINISHED = ".new"
 
 
 class RefRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +85,10 @@ class StoreNames:
         path = self.path(reference, platform)
         with exclusive(self._lock, what="the image store"):
             path.parent.mkdir(parents=True, exist_ok=True)
+            for left in path.parent.glob(f"*{_UNFINISHED}"):  # by one that was killed here
+                left.unlink(missing_ok=True)
             with tempfile.NamedTemporaryFile(
-                dir=path.parent, suffix=".new", delete=False
+                dir=path.parent, suffix=_UNFINISHED, delete=False
             ) as staged:
                 try:
                     staged.write(msgspec.json.encode(record))
@@ -119,7 +122,7 @@ class StoreNames:
     def remove_unfinished(self) -> None:
         """Delete what killed processes left beside the names."""
         with exclusive(self._lock, what="the image store"):
-            for path in self._refs.rglob("*.new"):
+            for path in self._refs.rglob(f"*{_UNFINISHED}"):
                 path.unlink(missing_ok=True)
 
     def _remove_empty(self, folder: Path) -> None:

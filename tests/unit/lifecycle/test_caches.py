@@ -100,6 +100,15 @@ def test_an_export_killed_after_its_renames_keeps_the_newer(cache: BuildCache) -
     assert (cache.lifecycle / "committed/which").read_text() == "committed"
 
 
+def test_files_that_a_killed_build_did_not_rename_go(cache: BuildCache) -> None:
+    cache.prepare()
+    for name in (".a1b2c3d4", ".branch.a1b2c3d4.partial"):
+        (cache.root / name).write_text("half")
+    cache.prepare()
+    assert not list(cache.root.glob(".*"))
+    assert cache.root.joinpath("project.json").is_file()
+
+
 def test_clearing_forgets_everything_whatever_the_modes(cache: BuildCache) -> None:
     module = cache.build / "go/pkg/mod"
     (module / "deeper").mkdir(parents=True)
