@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
+
 from lifecycle.app_image import BASE_OWNER, app_layers
 from oci import root_check
 from oci.digest import Digest
 from oci.errors import CommandError, ImageError
 from oci.idmap import SubordinateIds
+from oci.plain_file import read_plain_file
 from oci.process import CommandRunner
 from oci.store import StoredImage
 from oci.store_contents import KeptImage, KeptRoot, StoreContents
 from oci.store_names import NamedImage
 from oci.userns import UserNamespace, user_namespace
+
+_MAX_LAYOUT_BYTES = 4096
 
 
 class Part(StrEnum):
@@ -29,6 +34,10 @@ class Part(StrEnum):
     IMAGE = "image"
     NAME = "name"
     ROOT = "unpacked image"
+
+
+class _LayoutFile(msgspec.Struct, frozen=True):
+    version: str = msgspec.field(name="imageLayoutVersion")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +117,8 @@ def _image_problem(
     blobs = path / "blobs"
     if not blobs.is_symlink() or blobs.readlink() != store.absolute() / "blobs":
         return "does not lead to the blobs of this store"
-    if not image.layout.documents[0].is_file() or b"1.0" not in _head(image.layout.documents[0]):
-        return "has no oci-layout file"
+    if not _is_layout_file(path):
+        return "its oci-layout file is damaged or gone"
     if image.image is None:
         return "its index, manifest or configuration is damaged or gone"
     lost = needed_layers(image) - contents.blobs.keys()
@@ -182,6 +191,9 @@ def _stored(image: KeptImage) -> StoredImage:
     )
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(200)
+def _is_layout_file(folder: Path) -> bool:
+    try:
+        data = read_plain_file(folder, "oci-layout", max_bytes=_MAX_LAYOUT_BYTES)
+        return msgspec.json.decode(data, type=_LayoutFile).version.startswith("1.")
+    except (OSError, ImageError, msgspec.DecodeError):
+        return False

@@ -4,6 +4,7 @@ After it every name that is left means a whole image, or one that is fetched whe
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,7 @@ from locald.build.tools import Tools
 from locald.care.damage import Damage, Part, find_damage, needed_layers, shown
 from locald.services.base_layers import complete_layers
 from oci.digest import Digest
-from oci.errors import BusyError, Error, ImageError
+from oci.errors import BusyError, Error, ImageError, StorageError
 from oci.image import OCI_MANIFEST, decode_manifest
 from oci.layout import Layout
 from oci.leases import alone
@@ -133,7 +134,8 @@ class StoreRepair:
     def _mend(self, image: KeptImage, contents: StoreContents) -> tuple[Outcome, str]:
         """Put one image right, from what is here or from where it came from."""
         try:
-            self._relink(image)
+            with suppress(ImageError, StorageError):  # not all of it is here
+                self._relink(image)
             if self._is_whole(image, contents):
                 return Outcome.REPAIRED, "put right"
             self._fetch(image)
@@ -217,6 +219,7 @@ class StoreRepair:
 
     def _remove_root(self, path: Path) -> None:
         """One that a build uses stays as it is, but no other build begins to use it."""
+        self._store.leases.release()  # what was looked at is not used
         with alone(path) as free:
             (path / "COMPLETE").unlink(missing_ok=True)
             if free:
@@ -224,6 +227,7 @@ class StoreRepair:
 
     def _remove_image(self, image: KeptImage) -> None:
         StoreNames(self._store.root).remove(image.names)
+        self._store.leases.release()
         with alone(image.layout.path) as free:
             if free:
                 remove(image.layout.path, self._tools.runner)
