@@ -31,6 +31,7 @@ _COMMANDS = {
     "images": "locald.cli.images",
     "verify-store": "locald.cli.verify_store",
     "config": "locald.cli.config",
+    "ci": "locald.cli.ci",
     "doctor": "locald.cli.doctor",
 }
 

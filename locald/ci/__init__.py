@@ -1,0 +1,1 @@
+"""Pipelines of CI systems: one description, a form for each system."""
