@@ -66,6 +66,15 @@ class Extensible:
         # In a Dockerfile it makes one that no earlier build has applied.
         self.word = secrets.token_hex(4)
         self.app = make_app(folder / f"app-{self.word}")
+        self._work_before = self._work
+
+    @property
+    def _work(self) -> frozenset[Path]:
+        return frozenset(self.installation.paths.work.glob("*"))
+
+    def left_nothing(self) -> bool:
+        """Is every folder of its builds gone? (Other builds may come and go beside it.)"""
+        return wait_until(lambda: not self._work - self._work_before, seconds=30)
 
     def write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
@@ -214,7 +223,7 @@ def test_both_images_are_extended_once(extensible: Extensible) -> None:
     assert extensible.output() == f"the image says r {word}\n"
     assert extensible.config.rootfs.diff_ids[: len(base) + 1] == first[: len(base) + 1]
     assert extensible.config.rootfs.diff_ids != first
-    assert not list(extensible.installation.paths.work.iterdir())
+    assert extensible.left_nothing()
 
 
 def test_a_switched_run_image_is_extended(extensible: Extensible) -> None:
@@ -288,7 +297,7 @@ def test_build_id_asks_for_a_new_result_each_time(extensible: Extensible) -> Non
     (extensible.app / "build.sh").unlink()
     assert APPLIED in extensible.build()
     assert extensible.output() != first
-    assert not list(extensible.installation.paths.work.iterdir())
+    assert extensible.left_nothing()
 
 
 def test_run_has_no_network_where_the_build_has_none(extensible: Extensible) -> None:
@@ -342,7 +351,7 @@ def test_a_failing_instruction(extensible: Extensible) -> None:
     assert "[extend] going to fail" in result.stderr
     assert "error: the build.Dockerfile of the extension e2e/app@1.0.0 failed" in result.stderr
     assert extensible.installation.image(extensible.app) is None
-    assert not list(extensible.installation.paths.work.iterdir())
+    assert extensible.left_nothing()
 
 
 @pytest.mark.parametrize(
