@@ -137,6 +137,12 @@ class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
         return Platform(self.os, self.architecture, self.variant)
 
 
+def told(platform: Platform) -> str:
+    """What an image says it is made for, as it may be shown."""
+    text = str(platform)[:60]
+    return text if text.isprintable() else repr(text)
+
+
 def decode_manifest(data: bytes, *, origin: str) -> Manifest:
     """Read a manifest. `origin` names where it came from, for the error."""
     if len(data) > MAX_MANIFEST_BYTES:
@@ -169,7 +175,7 @@ def select_manifest(index: Index, platform: Platform, *, origin: str) -> Descrip
             not platform.variant or offer.variant in ("", platform.variant)
         ):
             return descriptor
-        offered.append(str(Platform(offer.os, offer.architecture, offer.variant)))
+        offered.append(told(Platform(offer.os, offer.architecture, offer.variant)))
     raise ImageError(
         f"{origin} has no image for {platform}",
         hint=f"it is made for: {', '.join(offered) or 'nothing'}",

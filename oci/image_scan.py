@@ -151,6 +151,9 @@ def _check_manifest(image: LayoutImage, limits: ImageLimits) -> None:
         )
     if image.config.rootfs.type != "layers":
         raise ImageError(f"the root filesystem is of type {image.config.rootfs.type[:100]!r}")
+    for variable in image.config.config.env or ():
+        if not variable.partition("=")[0] or "\0" in variable:
+            raise ImageError(f"the configuration has a variable without a name: {variable[:60]!r}")
     sizes: dict[str, int] = {}
     for layer in manifest.layers:
         layer_type(layer.media_type, layer=_name(layer))

@@ -4,17 +4,18 @@ Layouts and archives are a stranger's files on this host: they are read here, or
 skopeo reads them. What a registry or podman's storage has comes through skopeo.
 """
 
+import lzma
 import os
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
 from oci.cancellation import check_cancelled
 from oci.digest import Digest
-from oci.errors import Error, ImageError
+from oci.errors import Error, ImageError, StorageError
 from oci.image_scan import (
     ImageLimits,
     ImageSummary,
@@ -71,7 +72,7 @@ class Intake:
             # skopeo believes in every file of the right name, whatever its size.
             into.drop_torn_layers(taken.image)
             for left in scratch.iterdir():
-                shutil.rmtree(left)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
             taken = self._bring(source, platform, into, scratch)
         check_blobs(into, taken.image, origin=origin)
         found = known(taken.image.digest)
@@ -98,16 +99,22 @@ class Intake:
                 foreign = ForeignLayout(folder=folder, origin=origin)
                 return foreign.take(source.tag, platform, into=into, limits=self.limits)
             case Transport.DOCKER_ARCHIVE:
-                self._check_archive(_path(source), origin)
+                path = self._decompressed(_path(source), scratch / "archive", origin)
+                source = replace(source, path=path)
             case Transport.DIRECTORY:
                 _check_folder(_path(source), origin)
             case Transport.REGISTRY | Transport.STORAGE:
                 pass
             case _:
                 assert_never(source.transport)
-        source_digest = self.skopeo.copy_whole(
-            source, ImageLocation.layout(into.path, TAG), platform=platform
-        )
+        try:
+            source_digest = self.skopeo.copy_whole(
+                source, ImageLocation.layout(into.path, TAG), platform=platform
+            )
+        except ImageError as error:
+            if source.path is None:
+                raise
+            raise ImageError(f"{origin} cannot be read", details=error.details) from error
         image = into.read()
         return TakenIn(image=image, source_digest=source_digest or image.digest)
 
@@ -121,23 +128,27 @@ class Intake:
             raise ImageError(f"{origin}: two entries of the archive have one name") from error
         return folder
 
-    def _check_archive(self, archive: Path, origin: str) -> None:
-        """skopeo decompresses a compressed archive first, wherever that ends."""
+    def _decompressed(self, archive: Path, target: Path, origin: str) -> Path:
+        """skopeo 1.9.3 reads no compressed archive, after it has decompressed all of it."""
         _check_plain(archive, origin)
-        limit = self.limits.layer.size_for(archive.stat().st_size)
         with archive.open("rb") as file:
             if file.read(262)[257:] == b"ustar":
-                return
+                return archive
+        limit = self.limits.layer.size_for(archive.stat().st_size)
         size = 0
         try:
-            with open_tarball(archive) as content:
+            with open_tarball(archive) as content, target.open("xb") as made:
                 while data := content.read(_CHUNK_BYTES):
                     check_cancelled()
                     size += len(data)
                     if size > limit:
                         raise ImageError(f"{origin}: it holds more than {limit} bytes")
-        except DAMAGE as error:
+                    made.write(data)
+        except (*DAMAGE, lzma.LZMAError) as error:
             raise ImageError(f"{origin}: the archive is damaged: {error}") from error
+        except OSError as error:
+            raise StorageError(f"{origin} cannot be decompressed: {error.strerror}") from error
+        return target
 
 
 def _path(source: ImageLocation) -> Path:

@@ -69,7 +69,12 @@ class ForeignLayout:
 
         tag: its name in the layout; empty for the only image.
         """
-        image = self._read(tag, platform)
+        try:
+            image = self._read(tag, platform)
+        except ImageError as error:
+            if self.origin in error.message:
+                raise
+            raise ImageError(f"{self.origin}: {error.message}", hint=error.hint) from error
         check_documents(image, origin=self.origin, limits=limits)
         for layer in image.manifest.layers:
             self._copy(layer, into)

@@ -26,7 +26,7 @@ from oci.digest import Digest
 from oci.durable import intact, sync_files
 from oci.errors import ImageError, StorageError, UsageError
 from oci.idmap import IdMap, SubordinateIds
-from oci.image import Descriptor, ImageConfig
+from oci.image import Descriptor, ImageConfig, told
 from oci.image_scan import ImageLimits, ImageSummary, scan_image
 from oci.intake import Intake
 from oci.layout import Layout, LayoutImage
@@ -386,7 +386,7 @@ def _check_platform(config: ImageConfig, platform: Platform, *, origin: str) -> 
     # Buildpackages of scripts are made for every architecture, and name none.
     if config.os != platform.os or config.architecture not in ("", platform.architecture):
         raise ImageError(
-            f"{origin} is made for {config.platform}, not for {platform}",
+            f"{origin} is made for {told(config.platform)}, not for {platform}",
             hint="choose an image of that platform, or pass --platform",
         )
 

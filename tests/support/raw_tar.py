@@ -18,13 +18,18 @@ def header(
     mode: int = 0o755,
     owner: int = 0,
     mtime: int = 1,
-    form: int = tarfile.USTAR_FORMAT,
+    gnu: bool = False,
 ) -> bytes:
-    """One entry with its content, extension or not; size: when it is not that of the content."""
+    """One entry with its content, extension or not.
+
+    size: when it is not that of the content. gnu: large and negative owners need its form.
+    """
     member = tar_member(name, kind=kind, link=link, size=len(data) if size < 0 else size, mode=mode)
     member.uid = member.gid = owner
     member.mtime = mtime
-    encoded = member.tobuf(form, errors="surrogateescape")
+    encoded = member.tobuf(
+        tarfile.GNU_FORMAT if gnu else tarfile.USTAR_FORMAT, errors="surrogateescape"
+    )
     return encoded + data + b"\0" * (-len(data) % BLOCK_BYTES)
 
 
