@@ -70,6 +70,7 @@ class StorePruner:
             trash = None if dry_run else self._trash(stack)
             stack.enter_context(self._sole())
             contents = read_contents(self._store)
+            size = contents.size_bytes  # of everything, while it is there
             plan = plan_prune(contents, rules)
             images = tuple(self._free_images(plan.images))
             roots = tuple(root for root in plan.roots if _free(root.path))
@@ -102,7 +103,7 @@ class StorePruner:
             leftovers=len(leftovers) + len(plan.strays),
             in_use=len(plan.images) - len(images) + len(plan.roots) - len(gone_roots),
             freed_bytes=freed,
-            left_bytes=contents.size_bytes - (freed - leftover_bytes),
+            left_bytes=size - (freed - leftover_bytes),
         )
 
     @contextmanager
