@@ -5,7 +5,6 @@ mount namespace of their own. In one whose only id is the user's own, subordinat
 too. Real root's refusal is tested in tests/unit (`refuse_real_root`): nobody is root here.
 """
 
-import os
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,7 @@ from oci.errors import HostError
 from tests.support.buildpack_folder import BUILDS, BuildpackFolder
 from tests.support.cli import Finished
 from tests.support.e2e import Installation, make_app
-from tests.support.plain_image import make_image
-
-# Runs its arguments where only one id exists, after a preparation.
-SINGLE_ID = ("unshare", "--user", "--map-root-user", "--mount")
-
-
-def prepared(installation: Installation, script: str) -> Installation:
-    """Below a shell that first does something to the mounts that only locald sees."""
-    return installation.within(*SINGLE_ID, "sh", "-euc", f'{script}\nexec "$@"', "sh")
-
-
-def tools_without(folder: Path, *missing: str) -> str:
-    """A PATH with every tool of this one, but for some."""
-    folder.mkdir()
-    for place in os.environ["PATH"].split(os.pathsep):
-        for tool in Path(place).glob("*"):
-            link = folder / tool.name
-            if tool.name not in missing and not link.is_symlink():
-                link.symlink_to(tool)
-    return str(folder)
+from tests.support.host_faults import SINGLE_ID, never_unpacked, prepared, tools_without
 
 
 def lacking(result: Finished, *parts: str) -> None:
@@ -87,12 +67,9 @@ def test_umoci_is_named_with_its_package(
     installation: Installation, app: Path, tmp_path: Path
 ) -> None:
     # A builder that is unpacked already needs no umoci, so here is another one.
-    builder = installation.builder_config()
-    make_image(tmp_path / "image", labels=builder.labels, env=builder.config.environment)
+    builder = never_unpacked(installation, tmp_path / "image")
     tools = tools_without(tmp_path / "tools", "umoci")
-    result = installation.with_environment(PATH=tools).try_build(
-        app, "--builder", f"oci:{tmp_path / 'image'}"
-    )
+    result = installation.with_environment(PATH=tools).try_build(app, "--builder", builder)
     lacking(result, "`umoci` is not installed", "apt install umoci")
 
 

@@ -13,7 +13,7 @@ from locald.doctor.check import Check
 from locald.doctor.finding import Finding, Level, Remedy, fine, note
 from locald.doctor.host import Host
 from locald.doctor.trial import Outcome, Step
-from oci.errors import Error, HostError
+from oci.errors import HostError
 from oci.idmap import SubordinateIds
 from oci.process import CommandRunner, find_tool
 
@@ -37,6 +37,8 @@ def build(host: Host) -> Finding:
     remedy = None
     if step is Step.NETWORK:
         remedy = Remedy(text="builds with --network none or --network host work")
+    elif not error.hint:
+        remedy = Remedy(text="the checks below tell more")
     found = host.told(Level.FAIL, error, remedy)
     return replace(found, details=(*found.details, *(other.message for _, other in others)))
 
@@ -91,8 +93,12 @@ def _attempt(name: RuntimeName) -> Callable[[Host], Finding]:
             match step:
                 case Step.RUNTIME | Step.CONTAINER:
                     return host.told(level, error)
-                case Step.PLACE | Step.IMAGE | Step.UNPACK:
-                    return note(f"not tried, because {_reason(step, error)}")
+                case Step.PLACE | Step.IMAGE:
+                    return note("not tried, because there is no image to try it with")
+                case Step.UNPACK:
+                    if step in host.outcome.errors:  # no matter of this runtime
+                        return note(f"not tried, because {error.message}")
+                    return host.told(level, error)
                 case Step.NETWORK:  # no matter of the runtime
                     continue
                 case _:
@@ -102,10 +108,6 @@ def _attempt(name: RuntimeName) -> Callable[[Host], Finding]:
         return fine(f"works, {outcome.seconds:.1f} s")
 
     return probe
-
-
-def _reason(step: Step, error: Error) -> str:
-    return f"{error.message}" if step is Step.UNPACK else "there is no image to try it with"
 
 
 def _alone(name: RuntimeName, host: Host) -> Outcome:

@@ -41,6 +41,7 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 _PASSING_FILE_SYSTEMS = frozenset(("tmpfs", "ramfs", "overlay"))
 _MOST_NAMES = 2000
 _TRIES = 20
+_PREFIX = ".locald-doctor-"
 _TEMPORARY = Path("/var/tmp")
 _RUNGS = {
     Rung.MEMORY: "changes of a build are kept in memory",
@@ -57,13 +58,21 @@ def folders(host: Host) -> Finding:
         (host.paths.build_caches, CACHE_VARIABLE),
     ):
         place = nearest(folder)
-        problem = _problem(place, host.runner)
+        problem = _problem(place)
         if problem:
             return Finding(
                 level=Level.FAIL,
                 symptom=f"{folder} cannot be used: {problem} ({place})",
                 remedy=Remedy(text=f"set {variable} to a folder of yours on a local disk"),
             )
+    refused = _not_executable(nearest(host.paths.work), host.runner)
+    if refused:
+        return Finding(
+            level=host.unless(Step.UNPACK, Step.CONTAINER, Step.NETWORK),
+            symptom=f"programs in {host.paths.data_dir} cannot be run: is it mounted noexec?",
+            details=(refused,),
+            remedy=Remedy(text=f"set {DATA_VARIABLE} to a folder where they can"),
+        )
     foreign = _foreign(host)
     if foreign is not None:
         name = f"{host.uid}:{os.getgid()}"
@@ -75,14 +84,14 @@ def folders(host: Host) -> Finding:
     return fine(f"{host.paths.data_dir} and {host.paths.cache_dir} can be used")
 
 
-def _problem(place: Path, runner: CommandRunner) -> str:
+def _problem(place: Path) -> str:
     """What cannot be done there; empty when all can."""
     try:
-        with TemporaryDirectory(prefix=".locald-doctor-", dir=place) as folder:
+        with TemporaryDirectory(prefix=_PREFIX, dir=place) as folder:
             first, second = Path(folder, "first"), Path(folder, "second")
             descriptor = os.open(first, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.write(descriptor, b"#!/bin/sh\nexit 0\n")
+                os.write(descriptor, b"some text\n")
                 os.fsync(descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             finally:
@@ -91,23 +100,27 @@ def _problem(place: Path, runner: CommandRunner) -> str:
             first.replace(second)
             Path(folder, "link").symlink_to("second")
             os.link(second, first)
-            return _not_executable(second, runner)
     except OSError as error:
         return error.strerror or str(error)
     return ""
 
 
-def _not_executable(script: Path, runner: CommandRunner) -> str:
-    for _ in range(_TRIES):
-        try:
-            runner.run(Command(argv=(str(script),)))
-        except Error as error:
-            # A program that another thread starts just now may still hold it open.
-            if os.strerror(errno.ETXTBSY) in error.message:
-                time.sleep(0.02)
-                continue
-            return f"programs there cannot be run (mounted noexec?): {error.message}"
-        return ""
+def _not_executable(place: Path, runner: CommandRunner) -> str:
+    """Why a program there cannot be run; empty when it can."""
+    with TemporaryDirectory(prefix=_PREFIX, dir=place) as folder:
+        script = Path(folder, "script")
+        script.write_text("#!/bin/sh\nexit 0\n")
+        script.chmod(0o700)
+        for _ in range(_TRIES):
+            try:
+                runner.run(Command(argv=(str(script),)))
+            except Error as error:
+                # What another thread starts just now may still hold it open for writing.
+                if os.strerror(errno.ETXTBSY) in error.message:
+                    time.sleep(0.02)
+                    continue
+                return error.message
+            return ""
     return ""
 
 
