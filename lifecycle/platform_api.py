@@ -43,7 +43,10 @@ SINCE = {
 
 def negotiate(offered: Iterable[str], *, origin: str) -> PlatformApi:
     """The highest version that both sides speak; `origin` names the builder for the error."""
-    theirs = {PlatformApi.parse(text) for text in offered}
+    try:
+        theirs = {PlatformApi.parse(text) for text in offered}
+    except ImageError as error:
+        raise ImageError(f"{origin}: its lifecycle's API is {error.message}") from error
     common = theirs.intersection(OURS)
     if not common:
         raise ImageError(
