@@ -127,7 +127,7 @@ def _read_index(members: Iterator[tarfile.TarInfo], headers: TarHeaders, origin:
         )
     try:
         index = msgspec.json.decode(headers.content(first).read(), type=_Index)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ImageError(f"{origin}: {_INDEX} cannot be read: {error}") from error
     if index.version != VERSION:
         raise ImageError(

@@ -101,7 +101,7 @@ def decode(manifest: Manifest, configuration: bytes, *, origin: str) -> CacheMan
     check_kind(manifest, origin=origin)
     try:
         decoded = msgspec.json.decode(configuration, type=_Configuration)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ImageError(f"{origin}: the cache's configuration cannot be read: {error}") from error
     document = decoded.cache
     if document.version != VERSION:

@@ -92,7 +92,7 @@ def read_state(folder: Path) -> PackingState:
     try:
         data = read_plain_file(folder, _STATE_FILE, max_bytes=_MAX_STATE_BYTES)
         return msgspec.json.decode(data, type=PackingState)
-    except (ImageError, OSError, msgspec.DecodeError):
+    except (ImageError, OSError, msgspec.DecodeError, UnicodeDecodeError):
         return PackingState()
 
 

@@ -284,7 +284,7 @@ def build_caches(folder: Path) -> tuple[BuildCache, ...]:
     for root in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
             identity = msgspec.json.decode((root / _IDENTITY_FILE).read_bytes(), type=CacheIdentity)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             continue
         found.append(BuildCache(root=root, identity=identity))
     return tuple(found)

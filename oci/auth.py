@@ -151,7 +151,7 @@ class Logins:
             return None
         try:
             answer = msgspec.json.decode(result, type=_HelperAnswer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RegistryError(
                 f"the credential helper `{program}` gave no credential for {registry}, "
                 "but something else",
@@ -231,7 +231,7 @@ def _read(path: Path, flag: str) -> _Document:
     try:
         # An empty file is what a login that was interrupted leaves.
         return msgspec.json.decode(data, type=_Document) if data.strip() else _Document()
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Its message names a place in the file, never what stands there.
         raise UsageError(
             f"{where}: not an auth file: {error}",

@@ -213,7 +213,7 @@ class Buildah:
         said = self._runner.run(self._command(inspect_argv(self._folder, name))).stdout
         try:
             return msgspec.json.decode(said, type=BuiltImage).config
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ImageError(f"buildah told nothing usable of its image: {error}") from error
 
     def save(self, name: str, layout: Path) -> None:

@@ -140,7 +140,7 @@ class Downloads:
             return msgspec.json.decode(
                 (self._root / "urls" / f"{key}.json").read_bytes(), type=_Record
             )
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def _kept(self, record: _Record | None) -> Download | None:

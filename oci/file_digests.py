@@ -53,7 +53,7 @@ class FileDigests:
         """From a file; empty when there is none, or none that can be read."""
         try:
             stored = msgspec.msgpack.decode(path.read_bytes(), type=_File)
-        except (OSError, msgspec.DecodeError, RecursionError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return cls()
         return cls(stored.entries if stored.form == _FORM else None)
 

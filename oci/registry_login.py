@@ -153,7 +153,7 @@ class RegistryLogin:
             raise refused_answer(image, answer.status, b"", self.credential)
         try:
             told = msgspec.json.decode(body, type=_TokenAnswer)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             told = _TokenAnswer()
         text = told.token or told.access_token
         if not text or not text.isprintable() or not text.isascii():

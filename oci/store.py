@@ -20,8 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from oci.digest import Digest
 from oci.durable import intact, sync_files
 from oci.errors import ImageError, StorageError, UsageError
@@ -40,7 +38,7 @@ from oci.scan_record import read_scan, write_scan
 from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
 from oci.stale_files import mark_used
-from oci.store_names import MadeFor, RefRecord, StoreNames
+from oci.store_names import UNREADABLE, MadeFor, RefRecord, StoreNames
 from oci.umoci import unpack
 from oci.umoci_layout import for_umoci
 from oci.unpacked_root import COMPLETE, read_record, seal
@@ -124,7 +122,7 @@ class ImageStore:
             image = self._used(layout).read()
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, ImageError, StorageError, UsageError) as error:
+        except (*UNREADABLE, ImageError, StorageError, UsageError) as error:
             # Damaged by a crash or by hand: as good as absent, and made anew by the next fetch.
             log.warning(
                 "%s is damaged in the store and will be fetched again: %s", reference, error

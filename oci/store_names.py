@@ -20,6 +20,8 @@ from oci.reference import DEFAULT_TAG, Reference
 _TAGS = "_tags"
 _BY_DIGEST = "sha256-"
 _UNFINISHED = ".new"
+# What reading a damaged record raises.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 class RefRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +142,7 @@ class StoreNames:
     def _named(self, path: Path) -> NamedImage:
         try:
             record = msgspec.json.decode(path.read_bytes(), type=RefRecord)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             record = None
         return NamedImage(
             path=path, reference=self._reference(path), platform=_platform(path), record=record

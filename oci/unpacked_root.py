@@ -38,5 +38,5 @@ def read_record(bundle: Path) -> UnpackedRecord | None:
     try:
         data = (bundle / COMPLETE).read_bytes()
         return msgspec.json.decode(data, type=UnpackedRecord) if data else UnpackedRecord()
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None

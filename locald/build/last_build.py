@@ -65,7 +65,7 @@ def read_last_build(cache: Path) -> LastBuild | None:
     """The record in a project's cache; None when there is none that can be read."""
     try:
         record = msgspec.json.decode((cache / _RECORD).read_bytes(), type=LastBuild)
-    except (OSError, msgspec.DecodeError, RecursionError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return record if record.form == _FORM else None
 

@@ -195,5 +195,5 @@ def _is_layout_file(folder: Path) -> bool:
     try:
         data = read_plain_file(folder, "oci-layout", max_bytes=_MAX_LAYOUT_BYTES)
         return msgspec.json.decode(data, type=_LayoutFile).version.startswith("1.")
-    except (OSError, ImageError, msgspec.DecodeError):
+    except (OSError, ImageError, msgspec.DecodeError, UnicodeDecodeError):
         return False

@@ -108,7 +108,7 @@ def names_of(digest: Digest, store: ImageStore) -> tuple[Reference, ...]:
         registry, _, inner = repository.partition("/")
         try:
             record = msgspec.json.decode(path.read_bytes(), type=RefRecord)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             continue  # being replaced, or damaged: no name of anything
         if record.digest == str(digest) and not tag.startswith("sha256-"):
             names.append(Reference(registry, inner, tag))

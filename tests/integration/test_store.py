@@ -111,6 +111,7 @@ RECORD_DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "truncated": lambda data: data[: len(data) // 2],
     "zeros": lambda data: b"\0" * len(data),
+    "no text": lambda data: data.replace(b"sha256:", b"\xff\xfe", 1),
     "another form": lambda _: b'{"digest": 1}',
     "no digest": lambda data: data.replace(b"sha256:", b"sha512:"),
     "no source digest": lambda data: json.dumps(

@@ -282,7 +282,7 @@ def store(host: Host) -> Finding:
         try:
             record = msgspec.json.decode(path.read_bytes(), type=RefRecord)
             there = (root / "images" / record.digest.partition(":")[2] / "index.json").is_file()
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             there = False
         if not there:
             damaged.append(str(path.relative_to(root / "refs")))

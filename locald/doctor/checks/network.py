@@ -172,7 +172,7 @@ def policy(host: Host) -> Finding:
             continue
         try:
             msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Finding(
                 level=host.unless(Step.IMAGE),
                 symptom=f"{place}: {error}",

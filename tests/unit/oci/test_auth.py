@@ -239,6 +239,7 @@ def test_a_helper_s_name_is_no_path(tmp_path: Path, environ: dict[str, str]) -> 
     [
         ("{oh no", "not an auth file: JSON is malformed"),
         ("[]", "not an auth file: Expected `object`, got `array`"),
+        ('{"auths": "hunter2\udcff"}', "not an auth file: 'utf-8' codec can't decode"),
         ('{"auths": {"registry.example": "hunter2"}}', "not an auth file: Expected `object`"),
         (f'{{"auths": {{"{HOST}": {{"auth": "hunter2!"}}}}}}', "is not base64 of USER:PASSWORD"),
         (f'{{"auths": {{"{HOST}": {{"auth": "aHVudGVyMg=="}}}}}}', "is not base64 of USER:PASS"),
@@ -248,7 +249,7 @@ def test_a_bad_file_is_named_and_never_shown(
     tmp_path: Path, environ: dict[str, str], text: str, said: str
 ) -> None:
     path = tmp_path / "mine.json"
-    path.write_text(text)
+    path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(UsageError) as caught:
         user_of(environ, auth_file=path)
     assert said in caught.value.message
