@@ -16,6 +16,7 @@ from lifecycle.disk_watch import DiskWatch
 from lifecycle.errors import PhaseError
 from lifecycle.inputs import LifecycleInputs
 from lifecycle.phase import Phase
+from lifecycle.runtime.limits import Enforcement, LimitExceeded
 from lifecycle.runtime.spec import ContainerSpec, MemoryFolder, Network, Sandbox
 from lifecycle.workspace import Workspace
 from oci.errors import DISK_FULL_HINT, Error, StorageError
@@ -41,6 +42,12 @@ _KEPT_LINES = 40
 _DISK_FULL = "no space left on device"
 _CACHE_LOST = f"the cache could not be kept, its disk is full: {DISK_FULL_HINT}"
 _SHOWN_LINES = 20
+_LIMIT_WORDS = (
+    ("resource temporarily unavailable", "the limit of --pids"),
+    ("cannot fork", "the limit of --pids"),
+    ("file size limit exceeded", "the limit of --max-disk"),
+    ("file too large", "the limit of --max-disk"),
+)
 _NONE_FITS = frozenset({20, 21})
 _DETECT_ERROR = 22
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -74,6 +81,7 @@ class Execution:
 
     image_env: the builder image's environment. proxy_env: for the phases that run buildpacks.
     build_root: the build phase's own, if it has one.
+    limits: of the phases that run buildpacks.
     secrets: files of the build phase; nothing that a phase prints shows what they hold.
     """
 
@@ -85,12 +93,14 @@ class Execution:
     proxy_env: Mapping[str, str]
     network: Network
     disk_watch: DiskWatch | None = None
+    limits: Enforcement | None = None
     build_root: BuildRoot | None = None
     secrets: tuple[BuildSecret, ...] = ()
 
     def spec(self, phase: Phase) -> ContainerSpec:
         """The container of a phase."""
         command = phase_command(phase, self.inputs)
+        limits = self.limits if phase.runs_buildpacks else None
         return ContainerSpec(
             name=f"{self.name}-{phase}",
             rootfs=self._root(phase).rootfs,
@@ -105,6 +115,8 @@ class Execution:
             network=self.network if phase.runs_buildpacks else Network.NONE,
             read_only_root=not phase.runs_buildpacks,
             hostname="locald",
+            rlimits=limits.rlimits if limits is not None else {},
+            limits=limits,
             watch=self.disk_watch,
         )
 
@@ -130,7 +142,10 @@ class Execution:
             on_line(PhaseLine(phase=phase, stream=stream, text=text, internal=internal))
 
         started = time.monotonic()
-        exit_code = sandbox.run(self.spec(phase), on_line=receive)
+        try:
+            exit_code = sandbox.run(self.spec(phase), on_line=receive)
+        except LimitExceeded as error:
+            raise error.within(phase, log.buildpack) from None
         if exit_code != 0:
             raise _failure(phase, exit_code, tuple(kept), log.buildpack, detection)
         # The lifecycle only warns when it cannot keep its cache; the image is whole.
@@ -174,11 +189,20 @@ def _failure(
             exit_code,
             subject=f"the buildpack {buildpack} failed",
             details=errors[-3:],
-            hint=f"the disk is full: {DISK_FULL_HINT}" if full else "its output stands above",
+            hint=f"the disk is full: {DISK_FULL_HINT}" if full else _hint(lines),
         )
     if detection is not None:
         return _detection_failure(exit_code, lines, errors, detection)
     return PhaseError(phase, exit_code, details=errors[-3:])
+
+
+def _hint(lines: tuple[str, ...]) -> str:
+    """What fails at a limit of the kernel's is not told apart by its exit code."""
+    said = "\n".join(lines).lower()
+    for words, flag in _LIMIT_WORDS:
+        if words in said:
+            return f"its output stands above; {words!r} may mean {flag}"
+    return "its output stands above"
 
 
 def _detection_failure(

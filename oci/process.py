@@ -33,7 +33,7 @@ from oci.output_lines import Stream as Stream
 log = logging.getLogger(__name__)
 
 STOP_GRACE_SECONDS = 10.0
-_WATCH_SECONDS = 1.0
+_WATCH_SECONDS = 0.25
 
 # Those that run. When we end while a thread still awaits one, it must not outlive us.
 _running: set[subprocess.Popen[bytes]] = set()
@@ -46,7 +46,7 @@ class Command:
     stop_grace_seconds: between SIGTERM and SIGKILL when we are interrupted; 0 kills at once.
     dies_with_us: the kernel kills it when the thread that started it ends, even by SIGKILL. For
         long work outside of any namespace of ours, which has a lifeline.
-    watch: called about once a second while the command runs; what it raises stops the command.
+    watch: called at least every quarter of a second meanwhile; what it raises stops the command.
     umask: of the command, and so of what runs in a container that it starts; -1 is the user's.
     """
 
@@ -149,6 +149,11 @@ class StartedCommand:
                 hint=f"the command was: {command}",
             )
         return result
+
+    @property
+    def pid(self) -> int:
+        """Its process id in our PID namespace."""
+        return self._process.pid
 
     def running(self) -> bool:
         """Has it not ended yet?"""

@@ -19,6 +19,7 @@ from pathlib import Path
 from lifecycle.runtime.bpf import bpf_program
 from lifecycle.runtime.filesystem import Filesystem, Filesystems
 from lifecycle.runtime.hostname import may_name_containers
+from lifecycle.runtime.limit_guard import LimitGuard
 from lifecycle.runtime.network import PrivateNetwork
 from lifecycle.runtime.oci_config import MASKED_PATHS, READ_ONLY_PATHS
 from lifecycle.runtime.outer import in_container as in_container
@@ -154,21 +155,27 @@ class BubblewrapSandbox:
             hidden_paths=self._hidden_paths if self._own_proc else (),
         )
         with _memory_file(self._filter) as seccomp_fd, status.open("wb") as status_file:
-            argv = run_argv(spec, seccomp_fd=seccomp_fd, status_fd=status_file.fileno())
+            argv = self._namespace.argv(
+                *enter_network,
+                *run_argv(spec, seccomp_fd=seccomp_fd, status_fd=status_file.fileno()),
+            )
+            guard = LimitGuard(spec)
             started = self._runner.begin(
                 Command(
-                    argv=self._namespace.argv(*enter_network, *argv),
+                    argv=argv if spec.limits is None else spec.limits.joined(argv),
                     stdin=b"".join(os.fsencode(word) + b"\0" for word in words),
                     pass_fds=(seccomp_fd, status_file.fileno()),
                     stop_grace_seconds=spec.stop_grace_seconds,
-                    watch=spec.watch,
+                    watch=guard,
                     umask=UMASK,
                 )
             )
+        guard.follow(started.pid)
         try:
             result = started.finish(
                 on_line=on_line, check=False, ask_to_stop=lambda: self._terminate(status)
             )
+            guard.look_back(result.exit_code)
         finally:
             self._files.forget(spec, files.folder)
             if spec.ports and self._private is not None:
@@ -178,6 +185,15 @@ class BubblewrapSandbox:
     def remove_tree(self, path: Path) -> None:
         """See `Sandbox.remove_tree`."""
         self._namespace.remove_tree(path)
+
+    def inside(self, argv: tuple[str, ...]) -> Command:
+        """See `Sandbox.inside`."""
+        return Command(argv=self._namespace.argv(*argv))
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """See `Sandbox.folders`."""
+        return ()
 
     def close(self) -> None:
         """End what still runs."""

@@ -22,6 +22,7 @@ from typing import Self
 
 from lifecycle.runtime.container_files import ETC_FILES, write_container_files
 from lifecycle.runtime.hostname import may_name_containers
+from lifecycle.runtime.limit_guard import LimitGuard
 from lifecycle.runtime.memory import GATE, fill_when_told, memory_mounts, wrapped
 from lifecycle.runtime.outer import with_possible_network
 from lifecycle.runtime.podman_argv import (
@@ -64,10 +65,10 @@ _LONGEST_RUNROOT = 50
 SHORT_FOLDER = "/var/tmp"
 
 # An overlay cannot lie on an overlay, which is what the files of an outer container lie on.
-_NO_OVERLAY = "creating overlay failed"
-_NO_OVERLAY_HINT = (
-    f"inside a container mount a volume at {SHORT_FOLDER}, where podman keeps what changes, or "
-    "use --runtime bwrap"
+_NO_OVERLAY = re.compile(r"creating overlay failed|upperdir=.*invalid argument")
+OVERLAY_HINT = (
+    f"inside a container mount a volume at {SHORT_FOLDER}, where podman keeps what changes, and "
+    f"set LOCALD_DATA_DIR to a folder in it ({SHORT_FOLDER}/locald), or use --runtime bwrap"
 )
 
 # $0 is the temporary folder, $1 podman's, the rest a podman command without its verb. The second
@@ -144,14 +145,17 @@ class PodmanSandbox:
         """See `Sandbox.run`."""
         spec = with_possible_network(spec)
         folder = self._new_folder(spec)
-        command = self._command(spec, folder)
+        guard = LimitGuard(spec, first_process=lambda: _number(_pid_file(folder)))
+        command = self._command(spec, folder, guard)
         try:
             started = self._runner.begin(command)
+            guard.follow(started.pid)
             if spec.memory:
                 fill_when_told(spec, folder, started)
             result = started.finish(
                 on_line=on_line, check=False, ask_to_stop=lambda: self._terminate(spec)
             )
+            guard.look_back(result.exit_code)
         except BaseException:
             self._podman(*self._remove_all_argv())
             raise
@@ -161,6 +165,15 @@ class PodmanSandbox:
         """See `Sandbox.remove_tree`."""
         if path.exists() or path.is_symlink():
             self.unshare("rm", "-rf", "--one-file-system", "--", str(path))
+
+    def inside(self, argv: tuple[str, ...]) -> Command:
+        """See `Sandbox.inside`."""
+        return Command(argv=self._state.argv("unshare", *argv), env=self._own_env())
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """See `Sandbox.folders`."""
+        return (self._temporary,)
 
     def unshare(self, *inner: str) -> None:
         """Run a command as root of podman's user namespace."""
@@ -204,7 +217,7 @@ class PodmanSandbox:
         (folder / "files").mkdir(parents=True)
         return folder
 
-    def _command(self, spec: ContainerSpec, folder: Path) -> Command:
+    def _command(self, spec: ContainerSpec, folder: Path, guard: LimitGuard) -> Command:
         files = write_container_files(spec, folder / "files")
         own = (mount.target for mount in files if mount.target not in ETC_FILES)
         check_rootfs(spec.rootfs, (*spec.targets, *own))
@@ -239,16 +252,17 @@ class PodmanSandbox:
             seccomp=self._seccomp,
             env_file=env_file,
             named=self._may_name(),
+            pid_file=_pid_file(folder) if spec.limits is not None else None,
         )
         if spec.memory:
             argv = self._state.argv("unshare", *wrapped(spec, folder, argv))
         values = {name: value for name, value in spec.env.items() if not in_env_file(name)}
         return Command(
-            argv=argv,
+            argv=argv if spec.limits is None else spec.limits.joined(argv),
             env={**values, **self._own_env()},
             stdin=GATE if spec.memory else None,
             stop_grace_seconds=spec.stop_grace_seconds,
-            watch=spec.watch,
+            watch=guard,
             umask=UMASK,
         )
 
@@ -287,6 +301,17 @@ class PodmanSandbox:
         return self._runner.run(Command(argv=argv, env=self._own_env()), check=check)
 
 
+def _pid_file(folder: Path) -> Path:
+    return folder / "pid"
+
+
+def _number(file: Path) -> int | None:
+    """What a file says; None before it is written."""
+    with suppress(OSError, ValueError):
+        return int(file.read_text())
+    return None
+
+
 def _exit_code(spec: ContainerSpec, result: CommandResult) -> int:
     """Podman's own 125 to 127 are told apart from the container's by podman's last line."""
     words = result.stderr_tail[-1:] or ("",)
@@ -297,7 +322,7 @@ def _exit_code(spec: ContainerSpec, result: CommandResult) -> int:
         raise ContainerError(
             f"podman could not run the container {spec.name}",
             details=result.stderr_tail,
-            hint=_NO_OVERLAY_HINT if any(_NO_OVERLAY in w for w in result.stderr_tail) else "",
+            hint=OVERLAY_HINT if any(map(_NO_OVERLAY.search, result.stderr_tail)) else "",
         )
     return result.exit_code
 

@@ -63,15 +63,18 @@ def run_argv(
     seccomp: Path,
     env_file: Path,
     named: bool = True,
+    pid_file: Path | None = None,
 ) -> tuple[str, ...]:
     """The command of one container. The values of variables are not in it: others can read it.
 
     named: with a host name of its own; podman then sets it, and so shares the outer one without.
+    pid_file: where podman tells the container's first process.
     """
     return state.argv(
         "run",
         "--rm",
         "--name", spec.name,
+        *(("--pidfile", str(pid_file)) if pid_file is not None else ()),
         f"--userns=keep-id:uid={spec.user},gid={spec.group}",
         "--user", f"{spec.user}:{spec.group}",
         "--cap-drop=all",

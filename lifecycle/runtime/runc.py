@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lifecycle.runtime.filesystem import Filesystems
 from lifecycle.runtime.hostname import may_name_containers
+from lifecycle.runtime.limit_guard import LimitGuard
 from lifecycle.runtime.network import PrivateNetwork
 from lifecycle.runtime.oci_config import Prepared, runtime_config
 from lifecycle.runtime.outer import in_container, with_possible_network
@@ -81,6 +82,7 @@ class _Started:
     spec: ContainerSpec
     folder: Path
     command: StartedCommand
+    guard: LimitGuard
     gate: int | None = None
 
 
@@ -119,6 +121,7 @@ class RuncSandbox:
                 os.write(started.gate, b"\n")
             self._prepare_next()
             result = started.command.finish(on_line=on_line, check=False)
+            started.guard.look_back(result.exit_code)
         except BaseException:
             self._kill(started)
             raise
@@ -132,6 +135,15 @@ class RuncSandbox:
     def remove_tree(self, path: Path) -> None:
         """See `Sandbox.remove_tree`."""
         self._namespace.remove_tree(path)
+
+    def inside(self, argv: tuple[str, ...]) -> Command:
+        """See `Sandbox.inside`."""
+        return Command(argv=self._namespace.argv(*argv))
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """See `Sandbox.folders`."""
+        return ()
 
     def close(self) -> None:
         """End what still runs, and delete what belongs to subordinate ids."""
@@ -153,16 +165,20 @@ class RuncSandbox:
         )
         config = runtime_config(spec, IdMap(spec.user, spec.group), prepared)
         (files.folder / "config.json").write_text(json.dumps(config))
-        argv = run_argv(state=self._state, container=files.folder, name=spec.name)
+        argv = self._namespace.argv(
+            *run_argv(state=self._state, container=files.folder, name=spec.name)
+        )
+        guard = LimitGuard(spec)
         command = self._runner.begin(
             Command(
-                argv=self._namespace.argv(*argv),
+                argv=argv if spec.limits is None else spec.limits.joined(argv),
                 stop_grace_seconds=spec.stop_grace_seconds,
-                watch=spec.watch,
+                watch=guard,
                 umask=UMASK,
             )
         )
-        return _Started(spec=spec, folder=files.folder, command=command, gate=gate)
+        guard.follow(command.pid)
+        return _Started(spec=spec, folder=files.folder, command=command, guard=guard, gate=gate)
 
     def _publish(self, spec: ContainerSpec) -> None:
         self._network(spec)

@@ -7,8 +7,9 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from lifecycle.runtime.limits import Enforcement
 from oci.idmap import IdMap
-from oci.process import LineSink
+from oci.process import Command, LineSink
 
 # The usual one. The user's own would decide the modes of what is in the image.
 UMASK = 0o022
@@ -88,6 +89,7 @@ class ContainerSpec:
         its own, so that it is never written and no other container sees a change.
     env: the whole environment; nothing is inherited from this process or the image.
     user, group: ids inside the container; `rootfs` was unpacked with the id map of these.
+    limits: of memory and processes; exceeding one raises LimitExceeded.
     watch: called about once a second while the container runs; what it raises ends it.
     stop_grace_seconds: between SIGTERM and SIGKILL when we are interrupted; 0 kills at once.
     """
@@ -108,6 +110,7 @@ class ContainerSpec:
     stop_grace_seconds: float = 0.0
     hostname: str = "locald"
     rlimits: Mapping[str, int] = field(default_factory=dict)
+    limits: Enforcement | None = None
     watch: Callable[[], None] | None = None
 
     @property
@@ -140,6 +143,15 @@ class Sandbox(Protocol):
 
     def remove_tree(self, path: Path) -> None:
         """Delete a folder of this build, whoever owns what is in it."""
+        ...
+
+    def inside(self, argv: tuple[str, ...]) -> Command:
+        """The command that runs argv as root of the sandbox's ids, beside the containers."""
+        ...
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where containers' changes are kept that are not below the scratch folder."""
         ...
 
 

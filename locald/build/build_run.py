@@ -11,6 +11,7 @@ from lifecycle.disk_watch import DiskWatch
 from lifecycle.documents import SourceMetadata, read_group
 from lifecycle.execution import Execution
 from lifecycle.phase import Phase
+from lifecycle.runtime.limits import enforcement
 from lifecycle.runtime.spec import Sandbox
 from lifecycle.workspace import Workspace
 from locald.build.acquired import Acquired, acquire_all
@@ -22,6 +23,7 @@ from locald.build.delivery_plan import delivery_of
 from locald.build.detect_only import for_detection
 from locald.build.keep import keep
 from locald.build.ledger import Inputs, Ledger
+from locald.build.limits import keep_disk_limit, tell_limits
 from locald.build.observer import BuildObserver
 from locald.build.phase_inputs import phase_inputs, write_documents
 from locald.build.phases import TO_BUILD, TO_DETECTION, TO_EXPORT, run_phases
@@ -139,6 +141,9 @@ class BuildRun:
 
     def open_sandbox(self) -> None:
         """Where the containers of the phases run."""
+        limits = self.workshop.enter_context(enforcement(self.request.limits, self.tools.runner))
+        tell_limits(limits, self.observer)
+        watch = DiskWatch((self.root, self.opened.cache.root))
         self.execution = Execution(
             name=f"locald-{self.root.name}",
             rootfs=self.acquired.rootfs,
@@ -147,12 +152,23 @@ class BuildRun:
             image_env=self.acquired.builder_image.env,
             proxy_env={n: os.environ[n] for n in _PROXY_VARIABLES if os.environ.get(n)},
             network=self.request.network,
-            disk_watch=DiskWatch((self.root, self.opened.cache.root)),
+            disk_watch=watch,
+            limits=limits,
             secrets=self.secrets,
         )
         with self.clock.step("sandbox"):
             runtime = self.acquired.selection.runtime
             self.sandbox = self.workshop.enter_context(runtime.open(self.workspace.sandbox))
+            budget = keep_disk_limit(
+                watch,
+                limits,
+                self.sandbox,
+                root=self.root,
+                cache=self.opened.cache.root,
+                runner=self.tools.runner,
+            )
+            if budget is not None:
+                self.workshop.callback(budget.close)
         short = self._extensible or self.request.detect_only
         self._make_ready(TO_DETECTION if short else tuple(Phase))
         with self.clock.step("prepare"):

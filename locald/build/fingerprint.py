@@ -36,7 +36,7 @@ _OTHER_FIELDS = frozenset(
         "app_dir", "project_dir", "project_name", "service", "source_rules",  # the source is
         "builder", "run_image",  # their digests are
         "env", "ca_cert",  # parts of their own
-        "pull_policy", "registries", "runtime", "timeout_seconds",
+        "pull_policy", "registries", "runtime", "timeout_seconds", "limits",
         "caching", "outputs", "sparse", "artifacts", "if_changed", "detect_only", "explain",
         "notes", "origins",
     }

@@ -12,6 +12,7 @@ from typing import Any
 import locald
 from lifecycle.app_image import BASE_OWNER, app_layers
 from lifecycle.errors import PhaseError
+from lifecycle.runtime.limits import Enforcement, LimitExceeded
 from lifecycle.runtime.spec import ContainerSpec
 from locald.build.ledger import Inputs, Ledger, PhaseEntry
 from oci.errors import Error, ImageError, StorageError, UsageError
@@ -110,7 +111,9 @@ def _error(error: Error) -> dict[str, Any]:
         "details": list(error.details),
         "hint": error.hint,
         "exit_code": error.exit_code,
-        "phase": str(error.phase) if isinstance(error, PhaseError) else None,
+        "phase": str(error.phase) or None
+        if isinstance(error, PhaseError | LimitExceeded)
+        else None,
     }
 
 
@@ -164,6 +167,22 @@ def _given(spec: ContainerSpec) -> dict[str, Any]:
             name: value if name in _TOLD_VARIABLES else None
             for name, value in sorted(spec.env.items())
         },
+        "limits": {} if spec.limits is None else _limits(spec.limits),
+    }
+
+
+def _limits(held: Enforcement) -> dict[str, Any]:
+    """Only what is limited."""
+    limits = held.limits
+    told = (
+        ("memory_bytes", limits.memory, held.memory_by),
+        ("pids", limits.pids, held.pids_by),
+        ("disk_bytes", limits.disk, held.disk_by),
+    )
+    return {
+        name: {"most": limit.amount, "by": by, "origin": limit.origin or "default"}
+        for name, limit, by in told
+        if limit is not None
     }
 
 

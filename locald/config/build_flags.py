@@ -46,6 +46,9 @@ class BuildFlags:
     runtime: str | None = None
     """A `RuntimeName` or `auto`."""
     timeout: str | None = None
+    memory: str | None = None
+    pids: str | None = None
+    max_disk: str | None = None
 
     cache: str | None = None
     cache_image: str | None = None

@@ -10,6 +10,8 @@ from locald.config.user_config import UserConfig
 
 _VARIABLE = r"^(?!CNB_)[A-Za-z_][A-Za-z0-9_]*$"
 _DURATION = {"pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s?)?$", "minLength": 1, "minimum": 1}
+_SIZE = {"pattern": r"^\s*([0-9]{1,9}(\.[0-9]{1,3})?[kmgtKMGT]?([iI]?[bB])?|[nN][oO][nN][eE])\s*$"}
+_PIDS = {"pattern": r"^\s*([0-9]{1,9}|[nN][oO][nN][eE])\s*$", "minimum": 32}
 _SECRET_ID = {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}
 
 
@@ -93,6 +95,15 @@ _BUILD = {
         pattern="^[A-Za-z0-9._-]+$",
     ),
     "timeout": _key("End the build after this time: seconds, or 90s, 15m, 2h.", **_DURATION),
+    "memory": _key(
+        "End the build when a phase of buildpacks holds more memory: 512m, 2g. Only lowers.",
+        **_SIZE,
+    ),
+    "pids": _key(
+        "Processes and threads that a phase of buildpacks may have; 16384 without it. Only lowers.",
+        **_PIDS,
+    ),
+    "max_disk": _key("End the build when it keeps more on disk: 5g, 500m. Only lowers.", **_SIZE),
     "cache": _key("Folder of the project that keeps this build's cache."),
     "output": _key(
         "Where the image goes: oci:, oci-archive:, docker-archive: or dir: with a path of the "
@@ -146,6 +157,14 @@ _USER = {
     "runtime": _key("What runs the containers; auto without it."),
     "network": _key("Network of the detect and build phases; private without it."),
     "timeout": _key("End each build after this time: seconds, or 90s, 15m, 2h.", **_DURATION),
+    "memory": _key(
+        "End a build when a phase of buildpacks holds more memory: 512m, 2g, none.", **_SIZE
+    ),
+    "pids": _key(
+        "Processes and threads that a phase of buildpacks may have, or none; 16384 without it.",
+        **_PIDS,
+    ),
+    "max-disk": _key("End a build when it keeps more on disk: 5g, 500m, none.", **_SIZE),
     "jobs": _key("How many services are built at the same time."),
     "run-image-mirrors": _key("Run image → images that hold the same, tried in their order."),
     "registry-mirrors": _key("Registry → the places that are asked first; * is every registry."),

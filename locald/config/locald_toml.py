@@ -52,6 +52,9 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     network: Network | None = None
     workspace: Text | None = None
     timeout: Text | int | None = None
+    memory: Text | int | None = None
+    pids: Text | int | None = None
+    max_disk: Text | int | None = None
     cache: Text | None = None
     output: Text | tuple[Text, ...] | None = None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lifecycle.runtime.limits import Limits
 from lifecycle.runtime.spec import Network, RuntimeName
 from locald.config.artifacts import ArtifactRequest
 from locald.config.caching import CacheRequest
@@ -40,6 +41,7 @@ class BuildRequest:
     uid, gid: the build's user; None means the builder's.
     creation_time: None means the lifecycle's constant.
     timeout_seconds: of the whole build; None means no limit.
+    limits: of the phases that run buildpacks; of the disk, of the whole build.
     process_type: the image's default process; None leaves it to the buildpacks.
     source_rules: for `ignore.scan_source(app_dir, source_rules)`.
     metadata: what project.toml says about the project, for the image's labels.
@@ -77,6 +79,7 @@ class BuildRequest:
     gid: int | None = None
     creation_time: CreationTime | None = None
     timeout_seconds: int | None = None
+    limits: Limits = field(default_factory=Limits)
     ca_cert: Path | None = None
     process_type: str | None = None
     caching: CacheRequest = field(default_factory=CacheRequest)

@@ -31,6 +31,7 @@ from locald.config.flag_path import readable_path
 from locald.config.image_component import image_component
 from locald.config.image_names import resolve_names, resolve_project_name
 from locald.config.images import resolve_builder, resolve_previous_image, resolve_run_image
+from locald.config.limits import resolve_limits
 from locald.config.modules import resolve_modules
 from locald.config.mounts import resolve_mounts
 from locald.config.project_files import ProjectFiles, blamed_on, for_service, read_project_files
@@ -161,6 +162,7 @@ def _request(resolution: Resolution, *, suffix: str) -> BuildRequest:
         gid=flags.gid,
         creation_time=resolve_creation_time(resolution),
         timeout_seconds=resolve_timeout(resolution),
+        limits=resolve_limits(resolution),
         ca_cert=readable_path(flags.ca_cert, "--ca-cert"),
         process_type=resolution.word("process_type", "--default-process", "process", _PROCESS_TYPE),
         caching=caching,

@@ -21,6 +21,9 @@ class UserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     runtime: Literal["auto", "runc", "podman", "bwrap"] | None = None
     network: Network | None = None
     timeout: str | int | None = None
+    memory: str | int | None = None
+    pids: str | int | None = None
+    max_disk: str | int | None = None
     jobs: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
     run_image_mirrors: dict[str, tuple[str, ...]] = {}
     registry_mirrors: dict[str, str | tuple[str, ...]] = {}

@@ -147,6 +147,39 @@ Rootless: TypeAlias = Annotated[
     ),
 ]
 
+Memory: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="End the build when detect or build hold more memory: 512m, 2g, none.",
+        metavar="SIZE",
+        show_default="none",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+Pids: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--pids",
+        help="Processes and threads that detect or build may have at once, or none.",
+        metavar="N",
+        show_default="16384",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+MaxDisk: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--max-disk",
+        help="End the build when it keeps more on disk: 500m, 10g, none.",
+        metavar="SIZE",
+        show_default="none",
+        rich_help_panel=_PANEL,
+    ),
+]
+
 Timeout: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -14,7 +14,7 @@ from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi
 from lifecycle.runtime.spec import ContainerSpec, Network
 from lifecycle.workspace import Workspace
-from oci.process import LineSink, Stream
+from oci.process import Command, LineSink, Stream
 from oci.reference import Reference
 
 
@@ -37,6 +37,13 @@ class Script:
 
     def remove_tree(self, path: Path) -> None:
         raise NotImplementedError
+
+    def inside(self, argv: tuple[str, ...]) -> Command:
+        raise NotImplementedError
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return ()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import locald
 from lifecycle.documents import SourceMetadata
+from lifecycle.runtime.limits import Limit, Limits
 from lifecycle.runtime.spec import Mount, Network, RuntimeName
 from locald.build import fingerprint as module
 from locald.build.fingerprint import (
@@ -194,6 +195,7 @@ NO_CHANGES: dict[str, Callable[[World], World]] = {
     "runtime": lambda w: w.requesting(runtime=RuntimeName.PODMAN),
     "pull policy": lambda w: w.requesting(pull_policy=PullPolicy.NEVER),
     "time limit": lambda w: w.requesting(timeout_seconds=1),
+    "other limits": lambda w: w.requesting(limits=Limits(pids=Limit(amount=99))),
     "name of the builder, when its digest is the same": lambda w: w.requesting(
         builder=Reference.parse("mirror.example/builder:1")
     ),

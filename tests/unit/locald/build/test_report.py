@@ -171,6 +171,7 @@ def test_the_document_tells_what_went_in_and_what_came_out(built: Ledger) -> Non
             {"target": "/run/tokens", "files": ["token"], "read_only": True},
         ],
         "environment": {"CNB_PLATFORM_API": "0.15", "HTTP_PROXY": None, "PATH": None},
+        "limits": {},
     }
 
 

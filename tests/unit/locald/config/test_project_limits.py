@@ -78,7 +78,7 @@ HOSTILE = [
 # What they decide stays within the image and the build's own containers, or can only do less.
 HARMLESS = {
     "platform", "process", "creation_time", "disable_system_buildpacks", "include", "exclude",
-    "exec_env", "timeout",
+    "exec_env", "timeout", "memory", "pids", "max_disk",
 }  # fmt: skip
 # Decided by the command line and the user's own file alone: no key of a project is about them.
 NO_KEY = {
