@@ -239,7 +239,10 @@ def test_a_helper_s_name_is_no_path(tmp_path: Path, environ: dict[str, str]) -> 
     [
         ("{oh no", "not an auth file: JSON is malformed"),
         ("[]", "not an auth file: Expected `object`, got `array`"),
-        ('{"auths": "hunter2\udcff"}', "not an auth file: 'utf-8' codec can't decode"),
+        (
+            f'{{"auths": {{"{HOST}": {{"auth": "hunter2\udcff"}}}}}}',
+            "not an auth file: 'utf-8' codec can't decode",
+        ),
         ('{"auths": {"registry.example": "hunter2"}}', "not an auth file: Expected `object`"),
         (f'{{"auths": {{"{HOST}": {{"auth": "hunter2!"}}}}}}', "is not base64 of USER:PASSWORD"),
         (f'{{"auths": {{"{HOST}": {{"auth": "aHVudGVyMg=="}}}}}}', "is not base64 of USER:PASS"),
