@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from locald.build.observer import BuildObserver
+from locald.build.unfinished import IN_LAYOUT, delivering, of_archive
 from oci.digest import Digest
 from oci.errors import StorageError
 from oci.layout import Layout
@@ -172,15 +173,20 @@ def _named(output: ImageLocation, name: Reference) -> ImageLocation:
 def _staged(target: ImageLocation) -> Iterator[ImageLocation]:
     """Archives are written beside their final name, then renamed over it."""
     _check_parent(target)
-    if target.transport not in _ARCHIVES or target.path is None:
+    if target.path is None:
         yield target
         return
+    if target.transport not in _ARCHIVES:
+        with delivering(target.path, IN_LAYOUT):
+            yield target
+        return
     staged = Path(target.path.parent, f".{target.path.name}.{os.getpid()}.partial")
-    try:
-        yield replace(target, path=staged)
-        staged.replace(target.path)
-    finally:
-        staged.unlink(missing_ok=True)
+    with delivering(target.path.parent, of_archive(target.path.name)):
+        try:
+            yield replace(target, path=staged)
+            staged.replace(target.path)
+        finally:
+            staged.unlink(missing_ok=True)
 
 
 def _check_parent(target: ImageLocation) -> None:

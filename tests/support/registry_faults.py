@@ -41,12 +41,14 @@ IMPATIENT = Patience(
 class Fault:
     """What happens to requests `METHOD /path` that match, so many times.
 
-    status: answered by itself, with these headers. reset: the connection breaks. stall: no answer.
-    truncate: half of the body, then the end. flip: one bit of the body is another.
+    skip: how many of them go unharmed before. status: answered by itself, with these headers.
+    reset: the connection breaks. stall: no answer. truncate: half of the body, then the end.
+    flip: one bit of the body is another.
     """
 
     of: str = ""
     times: int = 1_000_000
+    skip: int = 0
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b'{"errors":[{"code":"FAULT","message":"as the test wants it"}]}'
@@ -117,9 +119,13 @@ class Front:
         """The first that matches and has a turn left; takes the turn."""
         with self.lock:
             for fault in self.faults:
-                if fault.times > 0 and re.search(fault.of, request):
-                    fault.times -= 1
-                    return fault
+                if fault.times <= 0 or not re.search(fault.of, request):
+                    continue
+                if fault.skip > 0:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                return fault
         return None
 
 
