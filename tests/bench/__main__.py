@@ -3,6 +3,7 @@
 cold     nothing of the project is there yet (the builder is unpacked already)
 warm     nothing changed since the last build; the phases run all the same
 changed  one line of the source changed
+unchanged  nothing changed, and --if-changed says not to run the phases then
 """
 
 import argparse
@@ -129,7 +130,8 @@ Builds = dict[str, dict[str, list[BuildRun]]]
 def _builds_of_samples(place: Place, names: Sequence[str], *, runs: int) -> Builds:
     """Cold once, then warm and changed in turn, all samples in each round."""
     samples = [Sample.copy(name, place.work / "samples" / name) for name in names]
-    builds: Builds = {name: {"cold": [], "warm": [], "changed": []} for name in names}
+    kinds = ("cold", "warm", "changed", "unchanged")
+    builds: Builds = {name: {kind: [] for kind in kinds} for name in names}
     for sample in samples:
         _tell(f"{sample.name}: cold")
         sample.change_line(f"Hello {time.time_ns()}")
@@ -143,6 +145,14 @@ def _builds_of_samples(place: Place, names: Sequence[str], *, runs: int) -> Buil
             builds[sample.name]["warm"].append(build(place, sample, image=_image(sample.name)))
             sample.change_line(f"Hello {time.time_ns()}")
             builds[sample.name]["changed"].append(build(place, sample, image=_image(sample.name)))
+    for sample in samples:
+        _tell(f"{sample.name}: unchanged")
+        for turn in range(runs + 1):
+            run = build(
+                place, sample, "--if-changed", image=_image(sample.name), watch_lifecycle=False
+            )
+            if turn:  # the first one leaves the record
+                builds[sample.name]["unchanged"].append(run)
     return builds
 
 
@@ -163,6 +173,8 @@ def _print_samples(builds: Builds) -> list[Figure]:
             )
         )
         for kind, runs in kinds.items():
+            if kind == "unchanged":  # no phase runs
+                continue
             cells = [
                 f"{median([run.phases[p] for run in runs]):.2f} "
                 f"({median([run.lifecycle.get(p, 0.0) for run in runs]):.2f})"
@@ -174,11 +186,23 @@ def _print_samples(builds: Builds) -> list[Figure]:
                    limit=0.5),
             Figure(name=f"{name}: of which locald's own start and end", value=median(starts),
                    unit="s", limit=0.2),
+            Figure(name=f"{name}: unchanged input, --if-changed", unit="s", limit=0.5,
+                   value=median([run.seconds for run in kinds["unchanged"]])),
             Figure(name=f"{name}: locald's own memory", value=peak, unit="MiB", limit=100),
         ]  # fmt: skip
     print_table(
         "Builds, seconds (medians)",
-        ("sample", "cold", "warm", "changed", "overhead", "start", "deliver", "memory"),
+        (
+            "sample",
+            "cold",
+            "warm",
+            "changed",
+            "unchanged",
+            "overhead",
+            "start",
+            "deliver",
+            "memory",
+        ),
         rows,
     )
     print_table(
