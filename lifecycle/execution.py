@@ -45,6 +45,7 @@ _SHOWN_LINES = 20
 _LIMIT_WORDS = (
     ("resource temporarily unavailable", "the limit of --pids"),
     ("cannot fork", "the limit of --pids"),
+    (": killed", "the limit of --memory"),
     ("file size limit exceeded", "the limit of --max-disk"),
     ("file too large", "the limit of --max-disk"),
 )

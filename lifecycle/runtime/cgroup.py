@@ -42,14 +42,12 @@ class Cgroup:
 
     def memory_exceeded(self) -> bool:
         """Has the kernel killed a process of the group for its memory?"""
-        folder = self.folders.get("memory")
         name = "memory.events" if self.version == 2 else "memory.oom_control"
-        return folder is not None and _count(folder / name, "oom_kill") > 0
+        return self._happened("memory", name, "oom_kill")
 
     def pids_exceeded(self) -> bool:
         """Has a fork been refused?"""
-        folder = self.folders.get("pids")
-        return folder is not None and _count(folder / "pids.events", "max") > 0
+        return self._happened("pids", "pids.events", "max")
 
     def make(self, *, memory_bytes: int | None, pids: int | None) -> None:
         """Make the folders and set the limits. Raises OSError."""
@@ -67,8 +65,13 @@ class Cgroup:
     def remove(self) -> None:
         """Delete it; nobody is in it any more."""
         for folder in self._distinct():
-            with suppress(OSError):
-                folder.rmdir()
+            _remove(folder)
+
+    def _happened(self, controller: str, events: str, name: str) -> bool:
+        """In it or in a group below, such as runc makes: not all kernels sum that up."""
+        folder = self.folders.get(controller)
+        found = () if folder is None else (folder / events, *folder.rglob(events))
+        return any(_count(file, name) > 0 for file in found)
 
     def _distinct(self) -> tuple[Path, ...]:
         return tuple(dict.fromkeys(self.folders.values()))
@@ -152,8 +155,17 @@ def _sweep(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
-            with suppress(OSError):
-                folder.rmdir()
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """With the groups below it, such as a runc leaves that was killed."""
+    for inner in (
+        *sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True),
+        folder,
+    ):
+        with suppress(OSError):
+            inner.rmdir()
 
 
 def _count(events: Path, name: str) -> int:

@@ -64,7 +64,6 @@ class LimitGuard:
                 raise _memory(limits.memory, "the kernel ended a process")
             if limits.pids is not None and cgroup.pids_exceeded():
                 raise _pids(limits.pids, "the kernel refused another one")
-            return
         if limits.memory is None and limits.pids is None:
             return
         processes = ContainerProcesses(started=self._started, first=self._first_process())

@@ -17,9 +17,10 @@ from oci.errors import ContainerError
 from oci.process import CommandRunner
 
 _NPROC_PER_NAMESPACE = (5, 14)
-# The kernel's wall stands a little behind the limit: with bubblewrap it counts also what of ours
-# is in the namespace around the container, and the limit must be reached to be seen.
+# The kernel's walls stand a little behind the limits: they count also what of ours is around the
+# container, and a limit must be exceeded to be seen.
 _WALL_DISTANCE = 64
+_MEMORY_DISTANCE = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +85,13 @@ class Enforcement:
     @property
     def memory_by(self) -> str:
         """Who holds the memory limit, in a few words."""
-        return _by_cgroup(self.cgroup) if self.cgroup is not None else "watched"
+        return f"{_by_cgroup(self.cgroup)}, watched" if self.cgroup is not None else "watched"
 
     @property
     def pids_by(self) -> str:
         """Who holds the limit of processes."""
         if self.cgroup is not None:
-            return _by_cgroup(self.cgroup)
+            return f"{_by_cgroup(self.cgroup)}, watched"
         return "RLIMIT_NPROC, watched" if "RLIMIT_NPROC" in self.rlimits else "watched"
 
     @property
@@ -109,8 +110,8 @@ def enforcement(limits: Limits, runner: CommandRunner) -> Iterator[Enforcement]:
     memory, pids = limits.memory, limits.pids
     with delegated_cgroup(
         runner,
-        memory_bytes=memory.amount if memory is not None else None,
-        pids=pids.amount if pids is not None else None,
+        memory_bytes=memory.amount + _MEMORY_DISTANCE if memory is not None else None,
+        pids=pids.amount + _WALL_DISTANCE if pids is not None else None,
     ) as cgroup:
         yield Enforcement(
             limits=limits, cgroup=cgroup, rlimits=_rlimits(limits, walled=cgroup is not None)
