@@ -30,7 +30,10 @@ _FUSE_OPTIONS = "lowerdir=lower,upperdir=upper,workdir=work"
 
 # $1 is the folder with the links. The upper folder is ours, but its owner and mode are what the
 # container sees as those of the overlay's root, so it takes over the lower's.
-_TAKE_OWNER = "chown --reference=lower/ -- upper/ && chmod --reference=lower/ -- upper/"
+# Where the lower's owner does not exist in our namespace, it stays ours.
+_TAKE_OWNER = (
+    "{ chown --reference=lower/ -- upper/ 2>/dev/null || :; } && chmod --reference=lower/ -- upper/"
+)
 _OVERLAY = f"mount -i -t overlay -o {_OPTIONS} overlay merged"
 _MOUNT = f'cd -- "$1" && {_OVERLAY}'
 _MOUNT_AND_TAKE_OWNER = f'cd -- "$1" && {_TAKE_OWNER} && {_OVERLAY}'

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from lifecycle.runtime.bubblewrap import BubblewrapRuntime
 from lifecycle.runtime.outer import in_container
-from lifecycle.runtime.podman import SHORT_FOLDER, PodmanRuntime, PodmanSandbox
+from lifecycle.runtime.podman import OVERLAY_HINT, SHORT_FOLDER, PodmanRuntime, PodmanSandbox
 from lifecycle.runtime.runc import RuncRuntime
 from lifecycle.runtime.spec import ContainerRuntime, RuntimeName
 from oci.errors import CommandError, Error, HostError
@@ -59,10 +59,12 @@ def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Sele
             obstacles.append(error)
             continue
         return Selection(runtime=_make(name, runner), reason=_reason(name, obstacles))
+    # In a container the last one, which asks for least, is the nearest to work.
+    told = reversed(obstacles) if in_container() else obstacles
     raise HostError(
         "no container runtime can work on this host",
         details=[error.message for error in obstacles],
-        hint=next((e.hint for e in obstacles if e.hint), "install runc, podman or bubblewrap"),
+        hint=next((e.hint for e in told if e.hint), "install runc, podman or bubblewrap"),
     )
 
 
@@ -154,8 +156,7 @@ def _probe_podman(runner: CommandRunner) -> None:
             raise HostError(
                 "podman cannot make a container on this host",
                 details=error.details,
-                hint=f"start the outer container with --security-opt unmask=ALL and a volume at "
-                f"{SHORT_FOLDER}, or use --runtime bwrap"
+                hint=f"start the outer container with --security-opt unmask=ALL; {OVERLAY_HINT}"
                 if in_container()
                 else "`podman unshare true` shows what is wrong",
             ) from error

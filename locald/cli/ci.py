@@ -115,6 +115,8 @@ def _image(flag: str, text: str) -> str:
 
 def _one_line(flag: str, text: str) -> str:
     # GitHub and Tekton would replace the two forms by values of theirs.
-    if not text.isprintable() or "${{" in text or "$(" in text:
-        raise UsageError(f"{flag} {text!r}: one line, without ${{{{ and $(", hint="edit the file")
+    if not text.strip() or not text.isprintable() or "${{" in text or "$(" in text:
+        raise UsageError(
+            f"{flag} {text!r}: one line of text, without ${{{{ and $(", hint="edit the file"
+        )
     return text
