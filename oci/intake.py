@@ -26,7 +26,7 @@ from oci.image_scan import (
 from oci.layer_content import DAMAGE
 from oci.layer_writer import open_tarball
 from oci.layout import TAG, Layout
-from oci.layout_intake import ForeignLayout, TakenIn
+from oci.layout_intake import ForeignLayout, TakenIn, write_as_oci
 from oci.location import ImageLocation, Transport
 from oci.platform import Platform
 from oci.skopeo import Skopeo
@@ -115,8 +115,8 @@ class Intake:
             if source.path is None:
                 raise
             raise ImageError(f"{origin} cannot be read", details=error.details) from error
-        image = into.read()
-        return TakenIn(image=image, source_digest=source_digest or image.digest)
+        image = into.read(origin=origin)
+        return TakenIn(image=write_as_oci(into, image), source_digest=source_digest or image.digest)
 
     def _unpacked(self, archive: Path, folder: Path, origin: str) -> Path:
         _check_plain(archive, origin)

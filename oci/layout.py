@@ -149,10 +149,13 @@ class Layout:
             _replace(path, data)
         return digest
 
-    def read(self) -> LayoutImage:
-        """The layout's only image; raises ImageError when there is none, or more than one."""
+    def read(self, *, origin: str = "") -> LayoutImage:
+        """The layout's only image; raises ImageError when there is none, or more than one.
+
+        origin: what the image is called in errors, if not by the layout's path.
+        """
         descriptor = self._only_descriptor()
-        origin = str(self.path)
+        origin = origin or str(self.path)
         if descriptor.media_type in INDEX_TYPES:
             raise ImageError(f"{origin}: holds an image index where one image was expected")
         manifest_bytes = self._read_described(descriptor)

@@ -78,7 +78,7 @@ class ForeignLayout:
         check_documents(image, origin=self.origin, limits=limits)
         for layer in image.manifest.layers:
             self._copy(layer, into)
-        return TakenIn(image=_write(into, image), source_digest=image.digest)
+        return TakenIn(image=write_as_oci(into, image), source_digest=image.digest)
 
     def _read(self, tag: str, platform: Platform) -> LayoutImage:
         self._check_version()
@@ -215,8 +215,9 @@ def copy_blob(source: Any, target: Path, digest: Digest, *, what: str) -> None:
             raise
 
 
-def _write(into: Layout, image: LayoutImage) -> LayoutImage:
-    """Docker's manifest as image-spec's: the same, by other names. Fields nobody knows stay."""
+def write_as_oci(into: Layout, image: LayoutImage) -> LayoutImage:
+    """Make it the layout's only image; Docker's manifest as image-spec's: the same, by other names.
+    Fields that nobody here knows stay."""
     if image.media_type == OCI_MANIFEST:
         return into.write(image.manifest_bytes, image.config_bytes)
     manifest: dict[str, Any] = msgspec.json.decode(image.manifest_bytes)

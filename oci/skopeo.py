@@ -143,8 +143,8 @@ class Skopeo:
     def copy_whole(
         self, source: ImageLocation, layout: ImageLocation, *, platform: Platform
     ) -> Digest | None:
-        """Copy an image into a layout; returns its manifest's digest at the source when it was
-        another one there, because skopeo had to convert it (Docker's schema 2)."""
+        """Copy an image into a layout, its manifest as it is wherever skopeo can do that; else
+        returns the digest that it has at the source."""
         if source.transport is not Transport.REGISTRY:
             self.copy(source, layout, platform=platform)
             return None

@@ -31,6 +31,7 @@ from oci.layout import Layout, LayoutImage
 from oci.leases import Leases, shared
 from oci.location import ImageLocation
 from oci.locks import exclusive
+from oci.plain_layout import for_umoci
 from oci.platform import Platform
 from oci.process import CommandRunner
 from oci.reference import Reference
@@ -40,7 +41,6 @@ from oci.skopeo import Skopeo
 from oci.stale_files import mark_used
 from oci.store_names import UNREADABLE, MadeFor, RefRecord, StoreNames
 from oci.umoci import unpack
-from oci.umoci_layout import for_umoci
 from oci.unpacked_root import COMPLETE, read_record, seal
 from oci.userns import UserNamespace, user_namespace
 

@@ -12,9 +12,10 @@ from locald.build.observer import BuildObserver
 from locald.build.unfinished import IN_LAYOUT, delivering, of_archive
 from oci.digest import Digest
 from oci.errors import StorageError
-from oci.layout import Layout
+from oci.layout import TAG, Layout
 from oci.location import ImageLocation, Transport
 from oci.moved import Moved
+from oci.plain_layout import has_zstd, without_zstd
 from oci.platform import Platform
 from oci.reference import Reference
 from oci.skopeo import Skopeo
@@ -94,7 +95,7 @@ def deliver(
         missing = [digest for digest in missing if digest not in delivery.base_layers]
     fetch = bool(delivery.local) and bool(missing)
     if not delivery.published and not fetch:
-        _deliver_here(delivery, skopeo, observer)
+        _deliver_here(delivery, store, skopeo, observer)
         return ()
     # Loads the HTTP client: 70 ms, and most builds talk to no registry here.
     from locald.build.publishing import Publisher
@@ -108,23 +109,38 @@ def deliver(
         if fetch:
             publisher.fetch(store, missing)
         moved = publisher.push(delivery.published)
-        _deliver_here(delivery, skopeo, observer)
+        _deliver_here(delivery, store, skopeo, observer)
         publisher.tag()
     return moved
 
 
-def _deliver_here(delivery: Delivery, skopeo: Skopeo, observer: BuildObserver) -> None:
+def _deliver_here(
+    delivery: Delivery, store: ImageStore, skopeo: Skopeo, observer: BuildObserver
+) -> None:
     for target in delivery.local:
         observer.step(f"Delivering to {target}")
         started = time.monotonic()
         if delivery.is_sparse(target):
             _write_sparse(delivery, target)
         else:
-            source = ImageLocation.layout(delivery.image.layout.path, "latest")
-            with _staged(target) as staged:
+            with _source(delivery, target, store) as source, _staged(target) as staged:
                 skopeo.copy(source, staged, platform=delivery.platform)
         if slow_storage(target, time.monotonic() - started):
             observer.note(SLOW_STORAGE_NOTE)
+
+
+@contextmanager
+def _source(
+    delivery: Delivery, target: ImageLocation, store: ImageStore
+) -> Iterator[ImageLocation]:
+    """The image as skopeo can write it there. Layers are not compressed in such archives."""
+    stored = delivery.image
+    if target.transport is not Transport.DOCKER_ARCHIVE or not has_zstd(stored.image):
+        yield ImageLocation.layout(stored.layout.path, TAG)
+        return
+    with store.staging() as staging:
+        plain = without_zstd(stored.layout, stored.image, staging / "plain")
+        yield ImageLocation.layout(plain.path, TAG)
 
 
 def _write_sparse(delivery: Delivery, target: ImageLocation) -> None:

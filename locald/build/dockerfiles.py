@@ -21,12 +21,12 @@ from oci.host_tools import find_tool, missing_tool
 from oci.idmap import IdMap, SubordinateIds
 from oci.layer_scan import scan_layer
 from oci.layout import Layout
+from oci.plain_layout import for_umoci
 from oci.platform import Platform
 from oci.process import CommandRunner, Stream
 from oci.reference import LOCALHOST, Reference
 from oci.store import ImageStore, StoredImage
 from oci.umoci import unpack
-from oci.umoci_layout import for_umoci
 from oci.userns import user_namespace
 
 

@@ -124,6 +124,9 @@ def test_docker_s_media_types_are_read_too(
     )  # fmt: skip
     remote = skopeo.remote_image(target, platform=HOST)
     assert remote.media_type == DOCKER_MANIFEST
+    whole = store.fetch(target, HOST, reference=reference(registry, "docker:whole"))
+    assert whole.image.media_type == OCI_MANIFEST  # converted, and its digest at the source known
+    assert (whole.digest != remote.digest, whole.source_digest) == (True, remote.digest)
     sparse = store.fetch_sparse(target, HOST, reference=reference(registry, "docker:1"))
     assert sparse.digest == remote.digest
     store.complete(sparse, HOST)

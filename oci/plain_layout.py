@@ -1,10 +1,13 @@
-"""The form of an image that umoci 0.4.7 can unpack: its layers, and nothing else of it.
+"""Forms of an image for tools that do not know all of image-spec.
 
-umoci knows neither zstd nor the media types of Docker's schema 2, and it fails at what it does not
-like in a configuration (a variable without `=`, a user that is not in /etc/passwd), of which it
-makes a config.json that nobody here uses. The image itself stays as it is in the store, digest and
-all, so that a pin, a signature or a push still mean what they did; umoci gets documents made for
-it, and layers that are linked, or decompressed where it could not do that.
+umoci 0.4.7 knows neither zstd nor the media types of Docker's schema 2, and it fails at what it
+does not like in a configuration (a variable without `=`, a user that is not in /etc/passwd), of
+which it makes a config.json that nobody here uses. skopeo 1.9.3 writes no archive of `docker load`
+from layers in zstd.
+
+The image itself stays as it is in the store, digest and all, so that a pin, a signature or a push
+still mean what they did. The tools get documents made for them, and layers that are linked, or
+decompressed where that is needed.
 """
 
 import hashlib
@@ -31,22 +34,37 @@ _CHUNK_BYTES = 1 << 20
 
 
 def for_umoci(layout: Layout, image: LayoutImage, folder: Path) -> Layout:
-    """A layout that umoci and every other tool takes, in `folder`, which is made. It needs the
-    blobs of `layout`, whose layers must have been looked through."""
+    """A layout, in `folder`, which is made, of the image's layers and nothing else of it. It needs
+    the blobs of `layout`, whose layers must have been looked through."""
+    config = {
+        "architecture": image.config.architecture,
+        "os": image.config.os,
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": image.config.rootfs.diff_ids},
+    }
+    return _plain(layout, image, folder, msgspec.json.encode(config))
+
+
+def has_zstd(image: LayoutImage) -> bool:
+    """Is a layer compressed by zstd?"""
+    return any(
+        OCI_EQUIVALENT.get(layer.media_type, layer.media_type) == OCI_LAYER_ZSTD
+        for layer in image.manifest.layers
+    )
+
+
+def without_zstd(layout: Layout, image: LayoutImage, folder: Path) -> Layout:
+    """The same image in another form, else as `for_umoci`."""
+    return _plain(layout, image, folder, image.config_bytes)
+
+
+def _plain(layout: Layout, image: LayoutImage, folder: Path, config: bytes) -> Layout:
     made = Layout.create(folder)
     layers = tuple(
         _layer(layout, made, descriptor, Digest.parse(diff_id))
         for descriptor, diff_id in zip(
             image.manifest.layers, image.config.rootfs.diff_ids, strict=True
         )
-    )
-    config = msgspec.json.encode(
-        {
-            "architecture": image.config.architecture,
-            "os": image.config.os,
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": image.config.rootfs.diff_ids},
-        }
     )
     manifest = Manifest(
         schema_version=2,
