@@ -28,12 +28,9 @@ def matching_cache(folder: Path, wanted: CacheIdentity) -> BuildCache | None:
     return next((cache for cache in caches if cache.identity == chosen), None)
 
 
-def copy_cache(source: BuildCache, target: BuildCache, *, share: bool = False) -> None:
+def copy_cache(source: BuildCache, target: BuildCache) -> None:
     """Give a cache, its lock held, the content of another. Raises ImageError or StorageError;
     nothing has changed then.
-
-    share: the layers of the CNB cache become further names of the same files, where they can. The
-        lifecycle never changes one, it makes new ones; what buildpacks keep is always copied.
     """
     with ExitStack() as stack:
         if os.access(source.root, os.W_OK):  # else nobody of this host writes to it
@@ -44,7 +41,7 @@ def copy_cache(source: BuildCache, target: BuildCache, *, share: bool = False) -
         committed = staged / "lifecycle" / COMMITTED
         committed.mkdir(mode=0o755)
         origin = source.lifecycle / COMMITTED
-        copy_tree(origin, committed_entries(origin), committed, share=share)
+        copy_tree(origin, committed_entries(origin), committed)
         copy_tree(source.build, list_tree(source.build), staged / "build")
         check_committed(committed)
 

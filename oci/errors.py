@@ -17,7 +17,7 @@ Raise with facts, catch once, in `locald.cli.app.main`.
 
 from collections.abc import Sequence
 
-DISK_FULL_HINT = "free some space, for example with: locald cache clear"
+DISK_FULL_HINT = "free some space, for example with: locald images prune, locald cache clear"
 
 
 class Error(Exception):

@@ -12,13 +12,8 @@ from oci.tree_tar import EntryKind, TreeEntry
 _FICLONE = 0x40049409  # linux/fs.h; btrfs and xfs know it, ext4 does not
 
 
-def copy_tree(
-    source: Path, entries: Iterable[TreeEntry], target: Path, *, share: bool = False
-) -> None:
-    """Entries of `list_tree(source)`, into a folder that is there and empty. Links stay links.
-
-    share: files that nobody ever changes get a second name instead of a copy, where possible.
-    """
+def copy_tree(source: Path, entries: Iterable[TreeEntry], target: Path) -> None:
+    """Entries of `list_tree(source)`, into a folder that is there and empty. Links stay links."""
     folders: list[tuple[Path, int]] = []
     copies: dict[tuple[int, int], Path] = {}
     try:
@@ -31,7 +26,7 @@ def copy_tree(
                 case EntryKind.LINK:
                     place.symlink_to(entry.target)
                 case EntryKind.FILE:
-                    _copy_file(source / entry.path, place, entry, copies, share=share)
+                    _copy_file(source / entry.path, place, entry, copies)
         for place, mode in reversed(folders):
             place.chmod(mode)
     except OSError as error:
@@ -39,31 +34,16 @@ def copy_tree(
 
 
 def _copy_file(
-    source: Path,
-    place: Path,
-    entry: TreeEntry,
-    copies: dict[tuple[int, int], Path],
-    *,
-    share: bool,
+    source: Path, place: Path, entry: TreeEntry, copies: dict[tuple[int, int], Path]
 ) -> None:
     first = copies.setdefault(entry.inode, place)
     if first != place:
         os.link(first, place, follow_symlinks=False)
         return
-    if share and _shared(source, place):
-        return
     if not _cloned(source, place):
         shutil.copyfile(source, place, follow_symlinks=False)
     place.chmod(entry.mode)
     os.utime(place, ns=(entry.mtime_ns, entry.mtime_ns))
-
-
-def _shared(source: Path, place: Path) -> bool:
-    try:
-        os.link(source, place, follow_symlinks=False)
-    except OSError:  # another file system, or one without hard links
-        return False
-    return True
 
 
 def _cloned(source: Path, place: Path) -> bool:

@@ -51,5 +51,5 @@ def fork_caches(
                 )
         for cache, copy in zip(caches, targets, strict=True):
             if cache.root != copy.root:
-                copy_cache(cache, copy, share=True)
+                copy_cache(cache, copy)
     return targets
