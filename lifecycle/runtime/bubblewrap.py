@@ -22,7 +22,6 @@ from lifecycle.runtime.hostname import may_name_containers
 from lifecycle.runtime.limit_guard import LimitGuard
 from lifecycle.runtime.network import PrivateNetwork
 from lifecycle.runtime.oci_config import MASKED_PATHS, READ_ONLY_PATHS
-from lifecycle.runtime.outer import in_container as in_container
 from lifecycle.runtime.outer import with_possible_network
 from lifecycle.runtime.seccomp import profile
 from lifecycle.runtime.spec import UMASK, ContainerSpec, Mount, Network, RuntimeName
