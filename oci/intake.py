@@ -5,9 +5,7 @@ skopeo reads them. What a registry or podman's storage has comes through skopeo.
 """
 
 import lzma
-import os
 import shutil
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -30,6 +28,7 @@ from oci.layout_intake import ForeignLayout, TakenIn, write_as_oci
 from oci.location import ImageLocation, Transport
 from oci.platform import Platform
 from oci.skopeo import Skopeo
+from oci.source_files import check_source
 from oci.untar import UntarLimits, untar_file
 
 _CHUNK_BYTES = 1 << 20
@@ -95,14 +94,16 @@ class Intake:
                 foreign = ForeignLayout(folder=_path(source), origin=origin)
                 return foreign.take(source.tag, platform, into=into, limits=self.limits)
             case Transport.OCI_ARCHIVE:
+                check_source(source)
                 folder = self._unpacked(_path(source), scratch / "archive", origin)
                 foreign = ForeignLayout(folder=folder, origin=origin)
                 return foreign.take(source.tag, platform, into=into, limits=self.limits)
             case Transport.DOCKER_ARCHIVE:
+                check_source(source)
                 path = self._decompressed(_path(source), scratch / "archive", origin)
                 source = replace(source, path=path)
             case Transport.DIRECTORY:
-                _check_folder(_path(source), origin)
+                check_source(source)
             case Transport.REGISTRY | Transport.STORAGE:
                 pass
             case _:
@@ -119,7 +120,6 @@ class Intake:
         return TakenIn(image=write_as_oci(into, image), source_digest=source_digest or image.digest)
 
     def _unpacked(self, archive: Path, folder: Path, origin: str) -> Path:
-        _check_plain(archive, origin)
         folder.mkdir()
         limits = UntarLimits(size_bytes=self.limits.size_bytes)
         try:
@@ -130,7 +130,6 @@ class Intake:
 
     def _decompressed(self, archive: Path, target: Path, origin: str) -> Path:
         """skopeo 1.9.3 reads no compressed archive, after it has decompressed all of it."""
-        _check_plain(archive, origin)
         with archive.open("rb") as file:
             if file.read(262)[257:] == b"ustar":
                 return archive
@@ -160,27 +159,3 @@ def _path(source: ImageLocation) -> Path:
 def _in_layout(path: PurePosixPath) -> bool:
     """What is beside the layout in an archive is not unpacked."""
     return path.parts[0] in ("oci-layout", "index.json", "blobs")
-
-
-def _check_plain(archive: Path, origin: str) -> None:
-    try:
-        mode = archive.stat().st_mode
-    except FileNotFoundError as error:
-        raise ImageError(f"no such file or folder: {archive}") from error
-    except OSError as error:
-        raise ImageError(f"{origin} cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(mode):
-        raise ImageError(f"{origin}: {archive} is no plain file")
-
-
-def _check_folder(folder: Path, origin: str) -> None:
-    """skopeo follows links, and waits for what opens a FIFO at its other end."""
-    try:
-        with os.scandir(folder) as entries:
-            strange = sorted(e.name for e in entries if not e.is_file(follow_symlinks=False))
-    except FileNotFoundError as error:
-        raise ImageError(f"no such file or folder: {folder}") from error
-    except OSError as error:
-        raise ImageError(f"{origin} cannot be read: {error.strerror}") from error
-    if strange:
-        raise ImageError(f"{origin}: {strange[0]!r} in it is no plain file")

@@ -69,16 +69,20 @@ class ForeignLayout:
 
         tag: its name in the layout; empty for the only image.
         """
-        try:
-            image = self._read(tag, platform)
-        except ImageError as error:
-            if self.origin in error.message:
-                raise
-            raise ImageError(f"{self.origin}: {error.message}", hint=error.hint) from error
+        image = self.read(tag, platform)
         check_documents(image, origin=self.origin, limits=limits)
         for layer in image.manifest.layers:
             self._copy(layer, into)
         return TakenIn(image=write_as_oci(into, image), source_digest=image.digest)
+
+    def read(self, tag: str, platform: Platform) -> LayoutImage:
+        """The documents of an image; `tag` as in `take`."""
+        try:
+            return self._read(tag, platform)
+        except ImageError as error:
+            if self.origin in error.message:
+                raise
+            raise ImageError(f"{self.origin}: {error.message}", hint=error.hint) from error
 
     def _read(self, tag: str, platform: Platform) -> LayoutImage:
         self._check_version()

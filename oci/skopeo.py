@@ -18,6 +18,7 @@ from oci.image import (
     decode_manifest,
     select_manifest,
 )
+from oci.layout_intake import ForeignLayout
 from oci.location import ImageLocation, Transport
 from oci.persist import persist
 from oci.platform import Platform
@@ -27,6 +28,7 @@ from oci.registries import Pass, Registries
 from oci.registries import RegistryAccess as RegistryAccess
 from oci.registry_errors import Transient, stalled
 from oci.skopeo_errors import explain
+from oci.source_files import check_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,17 @@ class Skopeo:
 
     def remote_image(self, source: ImageLocation, *, platform: Platform) -> RemoteImage:
         """Manifest and configuration of an image, its layers not fetched."""
+        if source.transport is Transport.OCI and source.path is not None:
+            foreign = ForeignLayout(folder=source.path, origin=str(source))
+            image = foreign.read(source.tag, platform)
+            return RemoteImage(
+                digest=image.digest,
+                media_type=image.media_type,
+                manifest_bytes=image.manifest_bytes,
+                config_bytes=image.config_bytes,
+                config=image.config,
+            )
+        check_source(source)
         manifest = self._inspect(source, platform=platform)
         source = _pinned(source, Digest.of(manifest))
         manifest_document = decode_index(manifest, origin=str(source))
