@@ -45,8 +45,8 @@ class UnpackedFolders:
                 made = scratch / "made"
                 made.mkdir()
                 fill(made)
+                self.leases.take(made)
                 made.rename(target)
-                self.leases.take(target)
         return target
 
     def _used(self, target: Path) -> bool:

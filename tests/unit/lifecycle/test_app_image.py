@@ -102,6 +102,14 @@ def test_an_image_is_reused_when_all_but_its_base_is_here(
     assert reusable(image) is answer
 
 
+@pytest.mark.parametrize(("name", "answer"), [("modules", False), ("base1", True)])
+def test_a_layer_of_another_size_is_not_reused(image: StoredImage, name: str, answer: bool) -> None:
+    path = image.layout.blob_path(image.image.layer_digests[NAMES.index(name)])
+    path.write_bytes(path.read_bytes()[:-1])
+    assert reusable(image) is answer
+    assert not image.complete
+
+
 def test_the_history_tells_which_extension_made_a_layer(tmp_path: Path) -> None:
     history = [{"created_by": "base"}, {"created_by": "meta", "empty_layer": True}]
     history += [{"created_by": "Layer: 'run.Dockerfile', Created by extension: acme/apt@1.2"}]

@@ -1,12 +1,13 @@
 """Caches: whose they are, what a killed build leaves, and forgetting them."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lifecycle.caches import BuildCache, build_caches
+from lifecycle.caches import BuildCache, build_caches, unknown_folders
 from oci.errors import StorageError
 from oci.platform import Platform
 
@@ -238,3 +239,59 @@ def test_a_cache_that_a_project_brings_along_leads_nowhere(
     with pytest.raises(StorageError, match=r"is no folder|has a link"):
         cache.prepare()
     assert not (tmp_path / "precious").exists()
+
+
+def test_a_build_leaves_its_branch_and_the_time(cache: BuildCache) -> None:
+    assert cache.branch == ""
+    cache.note_use("feature/x")
+    assert cache.branch == "feature/x"
+    os.utime(cache.root / "branch", (0, 0))
+    assert cache.used == 0
+    cache.note_use("feature/x")
+    assert time.time() - cache.used < 60
+    cache.note_use("")
+    assert cache.branch == ""
+
+
+def test_a_strange_branch_file_is_no_branch(cache: BuildCache, tmp_path: Path) -> None:
+    (cache.root / "branch").symlink_to("/etc/passwd")
+    assert cache.branch == ""
+    (cache.root / "branch").unlink()
+    (cache.root / "branch").write_bytes(b"x" * 10_000)
+    assert cache.branch == ""
+    (cache.root / "branch").write_bytes(b"\xff\x1b[31m")
+    assert cache.branch == "\N{REPLACEMENT CHARACTER}\x1b[31m"
+
+
+def test_a_deleted_cache_leaves_nothing(cache: BuildCache) -> None:
+    cache.note_use("main")
+    cache.lock.touch()
+    (cache.build / "deep/folder").mkdir(parents=True)
+    (cache.build / "deep").chmod(0)
+    (cache.root / "link").symlink_to(cache.root.parent)
+    cache.delete()
+    assert cache.root.parent.is_dir()
+    assert not list(cache.root.parent.iterdir())
+
+
+def test_a_cache_that_cannot_be_deleted_is_told(cache: BuildCache) -> None:
+    with pytest.raises(StorageError, match="cannot be deleted") as caught:
+        cache.delete(remove=lambda _: None)
+    assert str(cache.root) in caught.value.hint
+    cache.delete()
+
+
+def test_a_link_in_a_cache_s_place_is_not_followed(cache: BuildCache) -> None:
+    link = BuildCache(root=cache.root.with_name("link"), identity=cache.identity)
+    link.root.symlink_to(cache.root)
+    with pytest.raises(StorageError, match="no folder"):
+        link.delete()
+    assert cache.root.is_dir()
+
+
+def test_what_does_not_say_whose_it_is_is_listed_apart(cache: BuildCache) -> None:
+    torn = cache.root.with_name("torn")
+    torn.mkdir()
+    (torn / "project.json").write_bytes(b"\xff{")
+    assert [one.root for one in unknown_folders(cache.root.parent)] == [torn]
+    assert [one.root for one in build_caches(cache.root.parent)] == [cache.root]

@@ -1,0 +1,36 @@
+"""Tables and times for people."""
+
+import pytest
+
+from locald.cli.table_text import ago, table_lines
+
+
+def test_columns_are_aligned() -> None:
+    rows = [("a", "1 B", "x"), ("longer", "100 kB", "")]
+    assert list(table_lines(("NAME", "SIZE", "USED"), rows, right=frozenset({1}))) == [
+        "NAME      SIZE  USED",
+        "a          1 B  x",
+        "longer  100 kB",
+    ]
+
+
+def test_a_table_without_rows_is_nothing() -> None:
+    assert list(table_lines(("NAME",), [])) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s ago"),
+        (59, "59 s ago"),
+        (61, "1 min ago"),
+        (3600, "1 h ago"),
+        (86400, "1 day ago"),
+        (3 * 86400, "3 days ago"),
+        (7 * 86400, "1 week ago"),
+        (20 * 86400, "2 weeks ago"),
+        (800 * 86400, "2 years ago"),
+    ],
+)
+def test_a_time_is_told_as_people_do(seconds: float, text: str) -> None:
+    assert ago(1000.0, 1000.0 + seconds) == text
