@@ -62,6 +62,8 @@ class Workspace:
         """Make the folders; the root is new and empty."""
         for folder in (self.layers, self.platform / "env", self.layout, self.sandbox):
             folder.mkdir(parents=True)
+        # The image has this folder: its mode must not depend on the user's umask.
+        self.layers.chmod(0o755)
         (self.root / "app-overlay").mkdir()
         for phase in Phase:
             # Big and on disk: the exporter keeps every layer there once, uncompressed.

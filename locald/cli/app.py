@@ -58,6 +58,8 @@ def root(
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code (the table is in docs/cli.md)."""
+    # With a umask that takes the owner's own bits away nothing that is made could be used.
+    os.umask(os.umask(0o077) & ~0o700)
     try:
         state = State.start()
     except Error as error:  # no place for any folder of ours

@@ -30,6 +30,8 @@ class Place:
     """app: the same folder for all copies, so that they share a cache's name.
 
     digest: of the image that every build must give; "" while nobody knows.
+    inside: where locald has the machine's folder, when another mount namespace shows it there.
+    ours: processes that belong to the harness, not to a build.
     """
 
     root: Path
@@ -38,6 +40,8 @@ class Place:
     digest: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
+    inside: Path | None = None
+    ours: tuple[int, ...] = ()
 
     def moved(self, root: Path) -> Self:
         """The same machine in another folder."""
@@ -69,13 +73,14 @@ class Place:
 
     def locald(self, fault: Mapping[str, Any] | None = None) -> Locald:
         """The command, with a fault in it: `injected/sitecustomize.py`."""
+        root = self.inside or self.root
         folders = [str(_INJECTED)] if fault is not None else []
         environment = {
             **os.environ,
-            DATA_VARIABLE: str(self.data),
-            CACHE_VARIABLE: str(self.cache),
-            CONFIG_VARIABLE: str(self.root / "config"),
-            "TMPDIR": str(self.root / "tmp"),
+            DATA_VARIABLE: str(root / "data"),
+            CACHE_VARIABLE: str(root / "cache"),
+            CONFIG_VARIABLE: str(root / "config"),
+            "TMPDIR": str(root / "tmp"),
             "PYTHONPATH": os.pathsep.join((*folders, str(_ROOT))),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LOCALD_FAULT": json.dumps(fault or {}),
@@ -92,7 +97,7 @@ class Place:
         if "--tag" not in words:
             argv += ["--tag", NAME]
         if not {"-o", "--output", "--publish"} & set(words):
-            argv += ["--output", f"oci:{self.outputs}:app"]
+            argv += ["--output", f"oci:{(self.inside or self.root) / 'outputs'}:app"]
         return (*argv, *words)
 
     def build(self, *flags: str | Path, fault: Mapping[str, Any] | None = None) -> Finished:
@@ -157,7 +162,8 @@ class Place:
 
     def running(self) -> dict[int, str]:
         """Living processes that this machine's folders tie to it."""
-        return processes_of(-1, self.root)
+        found = processes_of(-1, self.inside or self.root)
+        return {pid: command for pid, command in found.items() if pid not in self.ours}
 
     def end_what_runs(self) -> None:
         """So that one failed case does not spoil the next."""

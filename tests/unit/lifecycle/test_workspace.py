@@ -1,5 +1,6 @@
 """The folders of one build: what each phase sees of them, and nothing more."""
 
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -114,6 +115,16 @@ def test_every_source_of_ours_exists_after_creation(workspace: Workspace) -> Non
     assert workspace.sandbox.is_dir()
     temporary = workspace.root / "tmp-build"
     assert stat.S_IMODE(temporary.stat().st_mode) == 0o1777
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_the_image_has_does_not_depend_on_the_umask(workspace: Workspace, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        workspace.create()
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(workspace.layers.stat().st_mode) == 0o755
 
 
 def test_a_folder_that_is_not_new_is_refused(workspace: Workspace) -> None:

@@ -243,3 +243,14 @@ def test_a_reader_that_has_gone_is_no_reason_for_a_traceback(
     result = CommandRunner().run(command, check=False)
     assert result.exit_code == code
     assert "Traceback" not in result.text + "\n".join(result.stderr_tail)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o777, 0o077), (0o022, 0o022), (0, 0)])
+def test_a_umask_leaves_the_owner_what_is_made(before: int, after: int) -> None:
+    old = os.umask(before)
+    try:
+        module.main(["--version"])
+        found = os.umask(0o022)
+    finally:
+        os.umask(old)
+    assert found == after
