@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-# What Python raises where a limit of this user is reached: too many files, no further thread.
-EXHAUSTED = (OSError, RuntimeError)
+# What Python raises where a limit of this user is reached: files, threads, memory.
+EXHAUSTED = (OSError, RuntimeError, MemoryError)
 
 
 class Level(StrEnum):

@@ -338,6 +338,18 @@ FAULTS = (
         levels={"build": Level.FAIL},
     ),
     Fault(
+        name="small files only",
+        breaks=_below("prlimit", "--fsize=100000"),
+        builds=False,
+        levels={"limits": Level.FAIL},
+    ),
+    Fault(
+        name="little memory to address",
+        breaks=_below("prlimit", "--as=1000000000"),
+        builds=False,
+        levels={"build": Level.FAIL, "limits": Level.FAIL},
+    ),
+    Fault(
         name="no further process",
         breaks=_below("prlimit", "--nproc=1"),
         builds=False,

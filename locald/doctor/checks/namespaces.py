@@ -110,7 +110,7 @@ def own_proc(host: Host) -> Finding:
             level = Level.NOTE
         return Finding(
             level=level,
-            symptom="/proc cannot be mounted anew, as in a container: only bubblewrap works",
+            symptom="/proc cannot be mounted anew, as in a container: bubblewrap shares this one",
             details=error.details[-2:],
             remedy=Remedy(
                 text="for runc and podman, start the outer container with "

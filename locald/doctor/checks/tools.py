@@ -92,17 +92,18 @@ def missing(tool: str, level: Level, consequence: str = "") -> Finding:
 
 def namespace_tools(host: Host) -> Finding:
     """util-linux makes and enters namespaces; busybox's applets of the same names lack options."""
+    level = host.unless(Step.RUNTIME, Step.UNPACK, Step.CONTAINER)
     absent = [tool for tool in ("unshare", "nsenter", "mount") if find_tool(tool) is None]
     if absent:
         return Finding(
-            level=Level.FAIL,
+            level=level,
             symptom=f"{' and '.join(absent)}: not installed, or not on PATH",
             remedy=Remedy(tools=tuple(absent)),
         )
     told = host.runner.run(Command(argv=("unshare", "--help")), check=False)
     if "--kill-child" not in told.text + "\n".join(told.stderr_tail):
         return Finding(
-            level=Level.FAIL,
+            level=level,
             symptom="unshare is not util-linux's: it lacks --kill-child",
             remedy=Remedy(tools=("unshare",)),
         )

@@ -52,7 +52,8 @@ def test_holes_that_may_be_closed_are_a_note(fake_tools: FakeTools, tmp_path: Pa
 
 def test_an_unshare_of_busybox_is_no_help(fake_tools: FakeTools, tmp_path: Path) -> None:
     fake_tools.install("unshare", stderr="BusyBox v1.36.1 multi-call binary.\n  -m -u -i -n\n")
-    found = namespace_tools(make_host(tmp_path))
+    stopped = Outcome(errors={Step.RUNTIME: ImageError("x")})
+    found = namespace_tools(make_host(tmp_path, outcome=stopped))
     assert found.level is Level.FAIL
     assert found.remedy.tools == ("unshare",)
 
