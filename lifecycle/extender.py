@@ -28,12 +28,14 @@ from lifecycle.runtime.spec import Network
 from oci.buildah import Buildah, DockerfileBuild, container_runtime
 from oci.errors import CommandError, Error, ImageError
 from oci.idmap import SubordinateIds
-from oci.layout import TAG, Layout
+from oci.layout import Layout
 from oci.overlay import Overlay, OverlayMounter
 from oci.process import CommandRunner, Stream
 from oci.store import StoredImage
 from oci.userns import UserNamespace
 
+# The image that the first Dockerfile is applied to, in buildah's storage.
+_BASE = "localhost/base:latest"
 # Before a Dockerfile's own instructions: what lower layers say of the label is not its word.
 _NOT_SAID = f'LABEL {REBASABLE}=""'
 
@@ -120,7 +122,8 @@ class Extender:
         buildah: Buildah,
         contexts: "_Contexts",
     ) -> ExtendedImage:
-        source, config = f"oci:{start.path}:{TAG}", start.read().config
+        source, config = _BASE, start.read().config
+        buildah.load(start.path, source)
         first_user = image_user(config)[0]
         notes: list[str] = []
         made: list[NewLayers] = []

@@ -72,6 +72,13 @@ class BuildahFolder:
             *words,
         )  # fmt: skip
 
+    def image(self, name: str) -> str:
+        """An image of its storage, as containers-transports(5) writes it."""
+        _, driver, *more = self.driver
+        options = "".join(f":{option}" for option in more if not option.startswith("--"))
+        store = f"{driver}@{self.path / 'root'}+{self.path / 'run'}{options}"
+        return f"containers-storage:[{store}]{name}"
+
     def environment(self, uid: int) -> dict[str, str]:
         """Over the host's own settings. uid: the invoking user, as this host numbers it."""
         own = str(self.path / "tmp")
@@ -96,7 +103,7 @@ class BuildahFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class DockerfileBuild:
-    """One Dockerfile to apply. FROM names a layout (`oci:…`) or an image built before.
+    """One Dockerfile to apply. FROM names an image of buildah's storage.
 
     name: of the result. runtime: the container runtime's program. network: False keeps RUN off
     the namespace's network. created: the time of the result and of all files in it, in seconds
@@ -137,6 +144,18 @@ def build_argv(folder: BuildahFolder, build: DockerfileBuild) -> tuple[str, ...]
         "--file", str(build.dockerfile),
         "--tag", build.name,
         str(build.context),
+    )  # fmt: skip
+
+
+def load_argv(folder: BuildahFolder, layout: Path, name: str) -> tuple[str, ...]:
+    """The argv that takes a layout's image into the storage."""
+    return (
+        "skopeo",
+        "--policy", str(folder.path / "policy.json"),
+        "copy",
+        "--quiet",
+        f"oci:{layout}:{TAG}",
+        folder.image(name),
     )  # fmt: skip
 
 
@@ -189,6 +208,17 @@ class Buildah:
         for name, text in _FILES.items():
             (folder / name).write_text(text)
         self._folder = self._usable(folder)
+
+    def load(self, layout: Path, name: str) -> None:
+        """Take a layout's image into the storage.
+
+        FROM could say `oci:PATH`, but buildah makes the image's name of the path, which not every
+        path can be: not one with capital letters, nor one that begins with a dot somewhere.
+        """
+        try:
+            self._runner.run(self._command(load_argv(self._folder, layout, name)))
+        except CommandError as error:
+            raise _explained(error) from error
 
     def build(
         self,

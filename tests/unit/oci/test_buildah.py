@@ -13,6 +13,7 @@ from oci.buildah import (
     build_argv,
     container_runtime,
     inspect_argv,
+    load_argv,
     push_argv,
 )
 from oci.errors import CommandError, HostError, ImageError, StorageError
@@ -56,6 +57,21 @@ def test_a_build() -> None:
         "--tag", "localhost/x:1",
         "/c",
     )  # fmt: skip
+
+
+def test_a_layout_is_loaded_by_the_driver_that_works() -> None:
+    words = ("skopeo", "--policy", "/f/policy.json", "copy", "--quiet", "oci:/l:latest")
+    assert load_argv(FOLDER, Path("/l"), "localhost/b:1") == (
+        *words,
+        "containers-storage:[overlay@/f/root+/f/run]localhost/b:1",
+    )
+    fuse = BuildahFolder(
+        path=Path("/f"),
+        driver=("--storage-driver", "overlay", "--storage-opt", "overlay.mount_program=/fuse"),
+    )
+    assert load_argv(fuse, Path("/l"), "localhost/b:1")[-1] == (
+        "containers-storage:[overlay@/f/root+/f/run:overlay.mount_program=/fuse]localhost/b:1"
+    )
 
 
 def test_the_other_commands() -> None:
