@@ -1,7 +1,9 @@
 """Archives of images, and folders of skopeo's `dir:`."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import tarfile
 from collections.abc import Callable, Mapping
@@ -63,6 +65,7 @@ OCI = (
     _oci("as podman makes it"),
     _oci("compressed by gzip", pack=gzip.compress),
     _oci("compressed by zstd", pack=zstd_compress),
+    _oci("compressed by xz", pack=lzma.compress),
     _oci("cut off", pack=lambda data: data[: len(data) // 2 // 512 * 512],
          refused="damaged|it has"),
     _oci("compressed and cut off", pack=lambda data: gzip.compress(data)[:-30], refused="unpacked"),
@@ -136,7 +139,15 @@ def _docker(
 _SKOPEO = "cannot be read"
 DOCKER = (
     _docker("as it makes it"),
-    _docker("compressed by gzip", pack=gzip.compress),
+    *(
+        _docker(f"compressed by {name}", pack=pack)
+        for name, pack in (
+            ("gzip", gzip.compress),
+            ("xz", lzma.compress),
+            ("bzip2", bz2.compress),
+            ("zstd", zstd_compress),
+        )
+    ),
     _docker("with its layer as a link",
             lambda files: files.update({"real.tar": files.pop("layer.tar")}),
             header("layer.tar", tarfile.SYMTYPE, link="real.tar")),
