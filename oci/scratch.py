@@ -29,8 +29,22 @@ def scratch_folder(parent: Path, runner: CommandRunner) -> Iterator[Path]:
     """A new folder in `parent` (an existing one), gone after the block. Removes first what
     processes left in `parent` that did not end by themselves."""
     remove_abandoned(parent, runner)
+    with held_folder(parent, runner) as root:
+        yield root
+
+
+@contextmanager
+def held_folder(
+    parent: Path, runner: CommandRunner, *, timeout_seconds: float = -1
+) -> Iterator[Path]:
+    """A new folder in `parent`, gone after the block; what others left there stays.
+
+    timeout_seconds: how long to wait while another process looks through `parent`; BusyError
+        after that. Negative waits for ever.
+    """
     with ExitStack() as stack:
-        with exclusive(_lock_of(parent), what=f"the folder {parent}"):
+        what = f"the folder {parent}"
+        with exclusive(_lock_of(parent), what=what, timeout_seconds=timeout_seconds):
             # Between its making and its locking a folder looks abandoned; nobody may look then.
             root = Path(tempfile.mkdtemp(prefix="b", suffix="x", dir=parent))
             stack.enter_context(exclusive(root / _LOCK, what=f"the folder {root}"))

@@ -3,29 +3,42 @@
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from locald.paths import Paths
+from oci.errors import BusyError
 from oci.locks import FileLock
 from oci.process import CommandRunner
-from oci.scratch import remove, scratch_folder
+from oci.scratch import held_folder, remove
 
 _PREFIX = ".locald-doctor-"
 _LOCK = "lock"
 # A folder without a lock may be one that is being made right now.
 _ABANDONED_SECONDS = 60.0
+_PATIENCE_SECONDS = 3.0
 
 
 @contextmanager
 def trial_place(paths: Paths, runner: CommandRunner) -> Iterator[Path]:
     """A new folder. Where no build has been yet, it is made in the nearest folder that is there:
-    nothing is created that stays. Raises OSError when that is not possible."""
-    if paths.work.is_dir():
-        with scratch_folder(paths.work, runner) as place:
-            yield place
-        return
-    parent = nearest(paths.work)
+    nothing is created that stays. Raises OSError or Error when that is not possible."""
+    with ExitStack() as stack:
+        place = None
+        if paths.work.is_dir():
+            # What killed builds left there may be large; removing it is no matter of a doctor.
+            with suppress(BusyError):
+                place = stack.enter_context(
+                    held_folder(paths.work, runner, timeout_seconds=_PATIENCE_SECONDS)
+                )
+        if place is None:
+            beside = paths.data_dir if paths.work.is_dir() else paths.work
+            place = stack.enter_context(_folder_in(nearest(beside), runner))
+        yield place
+
+
+@contextmanager
+def _folder_in(parent: Path, runner: CommandRunner) -> Iterator[Path]:
     for abandoned in parent.glob(f"{_PREFIX}*"):
         if _abandoned(abandoned):
             remove(abandoned, runner)

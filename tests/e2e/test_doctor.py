@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from locald.doctor.finding import Level
+from oci.locks import exclusive
+from oci.process import CommandRunner
+from oci.scratch import remove_abandoned
 from tests.support.buildpack_folder import BuildpackFolder
 from tests.support.cli import Finished, Locald
 from tests.support.e2e import Installation, make_app
@@ -95,8 +98,20 @@ def test_nothing_stays_of_one_that_was_killed(tmp_path: Path) -> None:
     while found := processes_of(session, tmp_path / "data"):
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
+    # What is left are files, and known to be nobody's.
     assert fresh.run("doctor").code == 0
+    remove_abandoned(tmp_path / "data/work", CommandRunner())
     assert not list((tmp_path / "data/work").iterdir())
+
+
+def test_it_waits_for_nobody(tmp_path: Path) -> None:
+    base = Installation.make(tmp_path / "locald", "none").locald
+    fresh = base.with_environment(LOCALD_DATA_DIR=str(tmp_path / "data"))
+    (tmp_path / "data/work").mkdir(parents=True)
+    with exclusive(tmp_path / "data/work.lock", what="a removal that takes long"):
+        result = fresh.run("doctor")
+    assert result.code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["work", "work.lock"]
 
 
 def test_the_commands_that_remedy_it_are_all_that_is_printed(
