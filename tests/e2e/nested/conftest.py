@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import AppMaker
-from tests.support.e2e import Installation
+from tests.support.e2e import Installation, make_app
 from tests.support.outer_container import OuterImage, make_wheels
 from tests.support.tiny_builder import RUN_IMAGE, make_tiny_builder
 
@@ -56,11 +55,24 @@ def images(installation: Installation, tmp_path_factory: pytest.TempPathFactory)
     return Images(folder=folder, name=name)
 
 
-@pytest.fixture
-def tiny_app(make: AppMaker) -> Path:
-    """Its image holds what the build saw of its container."""
+@dataclass(frozen=True, kw_only=True)
+class TinyApp:
+    """digest: of its image, as it is built on this host. The image holds what the build saw of its
+    container."""
+
+    folder: Path
+    digest: str
+
+
+@pytest.fixture(scope="session")
+def tiny_app(
+    installation: Installation, images: Images, tmp_path_factory: pytest.TempPathFactory
+) -> TinyApp:
     facts = "{ id -u; grep -E '^(Seccomp|NoNewPrivs|CapBnd):' /proc/self/status; } >facts"
-    return make("site", {"build.sh": f"{facts}\n"})
+    folder = make_app(tmp_path_factory.mktemp("app") / "site", {"build.sh": f"{facts}\n"})
+    run_image = f"oci:{images.folder}/run"
+    built = installation.build(folder, "--builder", images.name, "--run-image", run_image)
+    return TinyApp(folder=folder, digest=built.digest)
 
 
 def readable(folder: Path) -> Path:

@@ -12,7 +12,7 @@ import pytest
 
 from oci.layout import Layout
 from tests.e2e.conftest import AppMaker
-from tests.e2e.nested.conftest import Images, copy_layout
+from tests.e2e.nested.conftest import Images, TinyApp, copy_layout
 from tests.support.e2e import BUILDER, SAMPLES, Installation, layer_bytes
 from tests.support.outer_container import Ended, OuterImage
 from tests.support.publishing import RUN
@@ -36,6 +36,7 @@ class Outer:
 STOCK = Outer(options=(), runtime="bwrap", private=False)
 # The same words as in docs/ci.md.
 OUTERS = {
+    "stock": STOCK,
     "an ordinary user of it without capabilities": Outer(
         options=("--user", "1000:1000", "--cap-drop", "all", "--env", "HOME=/tmp"),
         runtime="bwrap",
@@ -104,19 +105,16 @@ def nested(outer: OuterImage, program: Path, tmp_path: Path) -> Nested:
 
 @pytest.mark.parametrize("name", list(OUTERS))
 def test_an_image_is_the_same_from_every_container(
-    name: str, nested: Nested, images: Images, installation: Installation, tiny_app: Path
+    name: str, nested: Nested, images: Images, tiny_app: TinyApp
 ) -> None:
     outer = OUTERS[name]
-    built = nested.build(outer, tiny_app, images.folder, *images.flags("/images"))
+    built = nested.build(outer, tiny_app.folder, images.folder, *images.flags("/images"))
     assert built.code == 0, built.output
     assert f"runtime {outer.runtime}: {outer.runtime}, because" in built.output or (
         "runtime runc: runc, the fastest" in built.output and outer.runtime == "runc"
     )
     assert ("shares this container's network" in built.output) is not outer.private
-    here = installation.build(
-        tiny_app, "--builder", images.name, "--run-image", f"oci:{images.folder}/run"
-    )
-    assert str(nested.layout.read().digest) == here.digest
+    assert str(nested.layout.read().digest) == tiny_app.digest
     facts = layer_bytes(nested.layout.read(), nested.layout)
     assert b"1001\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n" in facts
 
@@ -163,8 +161,8 @@ def test_a_sample_is_built_in_a_stock_container(
     ids=["runc", "podman", "no capabilities"],
 )
 def test_a_container_that_cannot_says_what_it_lacks(
-    kind: Outer, said: str, nested: Nested, images: Images, tiny_app: Path
+    kind: Outer, said: str, nested: Nested, images: Images, tiny_app: TinyApp
 ) -> None:
-    built = nested.build(kind, tiny_app, images.folder, *images.flags("/images"))
+    built = nested.build(kind, tiny_app.folder, images.folder, *images.flags("/images"))
     assert built.code == 3, built.output
     assert said in built.output
