@@ -13,11 +13,14 @@ PYTEST_ARGS ?=
 UNIT := $(wildcard tests/unit tests/architecture)
 INTEGRATION := $(wildcard tests/integration)
 E2E := $(wildcard tests/e2e)
+FAULTS := $(wildcard tests/faults)
+FAULTS_ARGS ?= --all --write
 # Go builds the lifecycle and bench's pack. In front of PATH only when it is not there already.
 WITH_GO = go=$$(tests/setup/go-bin) && PATH="$$go:$$PATH"
 
 HERE := help format docs lock clean
-AS_USER := setup demo test test-unit test-integration e2e check lint types builder bench bench-peers
+AS_USER := setup demo test test-unit test-integration e2e check lint types builder bench bench-peers \
+	faults
 
 .PHONY: $(HERE) $(AS_USER) host venv
 
@@ -28,7 +31,8 @@ help: ## show this list
 ifeq ($(shell id -u),0)
 
 $(AS_USER): host
-	@tests/setup/as-user $@ $(if $(PYTEST_ARGS),PYTEST_ARGS='$(PYTEST_ARGS)')
+	@tests/setup/as-user $@ $(if $(PYTEST_ARGS),PYTEST_ARGS='$(PYTEST_ARGS)') \
+		$(if $(filter $@,faults),FAULTS_ARGS='$(FAULTS_ARGS)')
 
 else
 
@@ -38,7 +42,7 @@ demo: builder ## build, run and rebuild sample applications, and tell how long e
 	@$(WITH_GO) tests/setup/demo
 
 test: lint types builder ## all there is to check: lint, types, every test (what CI runs)
-	@$(WITH_GO) $(PYTEST) $(UNIT) $(INTEGRATION) $(E2E) $(PYTEST_ARGS)
+	@$(WITH_GO) $(PYTEST) $(UNIT) $(INTEGRATION) $(E2E) $(FAULTS) $(PYTEST_ARGS)
 
 check: lint types test-unit ## the quick part of test: lint, types, unit and architecture tests
 
@@ -50,6 +54,9 @@ test-integration: venv ## tests against the real tools: skopeo, umoci, runc, pod
 
 e2e: builder ## build every sample with the real lifecycle through the command line
 	@$(WITH_GO) $(PYTEST) $(E2E) $(PYTEST_ARGS)
+
+faults: builder ## kill builds, tear files, fill disks; the figures of docs/reliability.md (hours)
+	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
 lint: venv ## ruff, the format of the code, shellcheck
 	@$(BIN)/ruff check .

@@ -16,6 +16,7 @@ TESTS = Path(__file__).parent
 UNPRIVILEGED = {
     "integration": "runs the real tools of this host",
     "e2e": "builds real applications with the real lifecycle through the command line",
+    "faults": "kills builds, tears their files, fills their disks",
 }
 
 

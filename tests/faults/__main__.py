@@ -16,8 +16,7 @@ from pathlib import Path
 from tests.faults.catalogue import ROWS
 from tests.faults.laboratory import Laboratory
 from tests.faults.row import Case, Row
-from tests.faults.table import DOCUMENT as DOCUMENT
-from tests.faults.table import Line, table, write_table
+from tests.faults.table import DOCUMENT, Line, table, today, write_table
 
 
 def main() -> int:
@@ -31,7 +30,7 @@ def main() -> int:
             lines.append(_run(row, laboratory, quick=not options.all, sample=options.sample))
     print(table(lines))
     if options.write:
-        write_table(DOCUMENT, lines, command=" ".join(("python -m tests.faults", *sys.argv[1:])))
+        write_table(DOCUMENT, lines, order=[row.key for row in ROWS])
     return 0 if all(line.held == line.cases for line in lines) else 1
 
 
@@ -43,7 +42,8 @@ def _run(row: Row, laboratory: Laboratory, *, quick: bool, sample: int | None) -
     held = sum(_holds(row, case, laboratory) for case in cases)
     seconds = time.monotonic() - started
     print(f"{row.key}: {held}/{len(cases)} in {seconds:.0f} s", flush=True)
-    return Line(key=row.key, title=row.title, cases=len(cases), held=held)
+    how = "--quick" if quick else "--all" if sample is None else f"--all --sample {sample}"
+    return Line(key=row.key, title=row.title, cases=len(cases), held=held, date=today(), how=how)
 
 
 def _holds(row: Row, case: Case, laboratory: Laboratory) -> bool:

@@ -26,7 +26,9 @@ def _cases(_: Laboratory, quick: bool) -> tuple[Case, ...]:
         Case(name=f"umask {m}", hold=_below("sh", "-c", f'umask {m}; exec "$@"', "sh"))
         for m in _UMASKS
     ]
-    found += [Case(name=f"LC_ALL={l!r}", hold=_with(LC_ALL=l, LANG=l)) for l in _LOCALES]
+    found += [
+        Case(name=f"LC_ALL={name!r}", hold=_with(LC_ALL=name, LANG=name)) for name in _LOCALES
+    ]
     found += [
         Case(name="no HOME", hold=_below("env", "-u", "HOME")),
         Case(name="HOME is not there", hold=_with(HOME="/nonexistent")),
