@@ -35,9 +35,11 @@ from oci.plain_layout import for_umoci
 from oci.platform import Platform
 from oci.process import CommandRunner
 from oci.reference import Reference
+from oci.removal import remove_tree
 from oci.scan_record import read_scan, write_scan
 from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
+from oci.space import check_space
 from oci.stale_files import mark_used
 from oci.store_names import UNREADABLE, MadeFor, RefRecord, StoreNames
 from oci.umoci import unpack
@@ -328,6 +330,8 @@ class ImageStore:
             unpack(layout.path, jail / "bundle", id_map=id_map, namespace=namespace)
         except ImageError as error:
             name = str(stored.reference or stored.digest)
+            # umoci's own words, a trace of Go, end before they come to that.
+            check_space(jail, f"{name} cannot be unpacked")
             # Says so when a layer was damaged since it was looked through, and takes it away.
             scan_image(stored.layout, stored.image, origin=name, limits=self._intake.limits)
             raise ImageError(
@@ -341,6 +345,8 @@ class ImageStore:
         status = blob.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size != layer.size:
             raise ImageError(f"{blob}: not the layer that the image lists")
+        if target.is_dir() and not target.is_symlink():
+            remove_tree(target)
         blob.replace(target)
 
     def _name(

@@ -13,6 +13,7 @@ from tests.faults.laboratory import Laboratory
 from tests.faults.place import Place, check
 from tests.faults.row import Case, Row
 
+_ENOUGH = "remount,size=2g,nr_inodes=100000"
 _ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
@@ -96,7 +97,7 @@ def _file_system(here: Place, option: str) -> Iterator[Place]:
 
 
 def _more_space(there: Place) -> None:
-    argv = (*there.prefix, "mount", "-o", "remount,size=2g,nr_inodes=0", str(there.inside))
+    argv = (*there.prefix, "mount", "-i", "-t", "tmpfs", "-o", _ENOUGH, "none", str(there.inside))
     CommandRunner().run(Command(argv=argv))
 
 
