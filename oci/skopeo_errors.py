@@ -54,6 +54,14 @@ def _stalled(image: Reference, details: Sequence[str], _: _Who) -> RegistryError
     return stalled(image, None, details=details)
 
 
+def _damaged(image: Reference, details: Sequence[str], _: _Who) -> RegistryError:
+    return RegistryError(
+        f"{image}: what came from the registry is damaged",
+        details=details,
+        hint="try again; when it stays so, ask who runs the registry, or a proxy before it",
+    )
+
+
 # The first match wins. Those with True are worth another try.
 _CAUSES: tuple[tuple[str, _Make, bool], ...] = (
     # After several tries of skopeo's own.
@@ -69,6 +77,7 @@ _CAUSES: tuple[tuple[str, _Make, bool], ...] = (
         _keyword(registry_errors.missing),
         False,
     ),
+    (r"invalid character .* (?:after|looking for)|unexpected end of JSON", _damaged, True),
     (r"no image found in (?:image index|manifest list) for", _no_platform, False),
     (r"x509|certificate", _keyword(registry_errors.untrusted), False),
     (

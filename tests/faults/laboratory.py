@@ -145,6 +145,8 @@ def _cold_place(root: Path, front: Front) -> Place:
     (root / "app/pause").write_text("0")
     for name in ("data", "tmp", "config"):
         (root / name).mkdir()
+    # For commands that have no flag for it.
+    (root / "config/config.toml").write_text(f'insecure-registries = ["{front.host}"]\n')
     return Place(root=root, app=root / "app", front=front)
 
 

@@ -242,6 +242,7 @@ def test_between_two_registries_the_side_that_failed_is_named(
         ("received unexpected HTTP status: 502 Bad Gateway", 5),
         ("toomanyrequests: slow down", 1),
         ("read tcp: connection reset by peer", 5),
+        ("invalid character '|' after object key:value pair", 5),
         ("unexpected EOF", 5),
         ("dial tcp 192.0.2.1:443: i/o timeout", 2),
         ("Error fetching blob: invalid status code from registry 503 (Service Unavailable)", 5),
