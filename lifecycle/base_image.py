@@ -16,7 +16,6 @@ from lifecycle.builder import (
 )
 from lifecycle.image_time import rfc3339
 from oci.errors import ImageError
-from oci.image import OCI_CONFIG, OCI_MANIFEST
 from oci.layer_writer import open_tarball, write_tarball
 from oci.layout import Layout, LayoutImage
 from oci.platform import Platform
@@ -89,30 +88,7 @@ def write_base_image(
         "history": [{"created": created, "created_by": base.comment}],
     }
     layers = [msgspec.to_builtins(layer.descriptor)]
-    return write_image(layout, config, layers, annotations=base.annotations)
-
-
-def write_image(
-    layout: Layout,
-    config: Mapping[str, Any],
-    layers: list[dict[str, Any]],
-    *,
-    annotations: Mapping[str, str],
-) -> LayoutImage:
-    """Write an image from its configuration and the descriptors of its layers."""
-    config_bytes = msgspec.json.encode(config)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {
-            "mediaType": OCI_CONFIG,
-            "digest": str(layout.write_blob(config_bytes)),
-            "size": len(config_bytes),
-        },
-        "layers": layers,
-        **({"annotations": dict(annotations)} if annotations else {}),
-    }
-    return layout.write(msgspec.json.encode(manifest), config_bytes)
+    return layout.write_image(config, layers, annotations=base.annotations)
 
 
 def _read_files(tarball: Path) -> dict[str, bytes]:

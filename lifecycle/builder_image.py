@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from lifecycle.base_image import write_image
 from lifecycle.builder import (
     GID_VARIABLE,
     UID_VARIABLE,
@@ -77,7 +76,7 @@ def write_builder(layout: Layout, base: LayoutImage, content: BuilderContent) ->
         *manifest["layers"],
         *(msgspec.to_builtins(named.layer.descriptor) for named in layers),
     ]
-    return write_image(layout, config, descriptors, annotations=content.annotations)
+    return layout.write_image(config, descriptors, annotations=content.annotations)
 
 
 def _cnb_user(base: LayoutImage) -> Owner:

@@ -73,13 +73,7 @@ def buildpacks_of_image(
         for version in versions
     ]
 
-    def fill(folder: Path) -> None:
-        for digest in image.layer_digests:
-            if not layout.has_blob(digest):
-                raise ImageError(f"{origin}: the layer {digest} is missing")
-            untar_file(layout.blob_path(digest), folder, select=_is_module_file, origin=origin)
-
-    folder = unpacked.folder(f"image-{image.digest.hex}", fill)
+    folder = unpacked.of_image("image", layout, image, select=_is_module_file, origin=origin)
     found = [
         _listed(folder, kind, module_id, version, f"{origin} ({module_id}@{version})")
         for kind, module_id, version in contents

@@ -16,7 +16,7 @@ from lifecycle.ca_bundle import BUNDLE_PATHS
 from lifecycle.image_time import rfc3339
 from lifecycle.labels import REBASABLE
 from oci.errors import ImageError
-from oci.image import OCI_CONFIG, OCI_MANIFEST, ImageConfig
+from oci.image import ImageConfig
 from oci.layer_writer import LayerWriter, open_tarball
 from oci.layout import Layout, LayoutImage
 from oci.store import StoredImage
@@ -99,7 +99,8 @@ def write_base(folder: Path, stored: StoredImage, certificates: Certificates | N
         manifest["layers"].append(msgspec.to_builtins(layer.written.descriptor))
         config["rootfs"]["diff_ids"].append(str(layer.written.diff_id))
         config["history"].append({"created_by": "certificate authorities"})
-    return _write(layout, config, manifest["layers"])
+    layout.write_image(config, manifest["layers"])
+    return layout
 
 
 def seed_layers(folder: Path, base: Layout) -> tuple[Path, ...]:
@@ -159,7 +160,7 @@ def compose(
             REBASABLE: "true" if rebasable else "false",
         }
     layers = [*base_manifest["layers"], *manifest["layers"][given_layers:]]
-    return _write(built, config, layers).read()
+    return built.write_image(config, layers)
 
 
 def extension_history(layers: NewLayers) -> str:
@@ -172,19 +173,3 @@ def _history(config: dict[str, Any], layers: int) -> list[dict[str, Any]]:
     if len(history) == layers:
         return list(config["history"])
     return [{"created_by": "the base image"} for _ in range(layers)]
-
-
-def _write(layout: Layout, config: dict[str, Any], layers: list[dict[str, Any]]) -> Layout:
-    config_bytes = msgspec.json.encode(config)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {
-            "mediaType": OCI_CONFIG,
-            "digest": str(layout.write_blob(config_bytes)),
-            "size": len(config_bytes),
-        },
-        "layers": layers,
-    }
-    layout.write(msgspec.json.encode(manifest), config_bytes)
-    return layout

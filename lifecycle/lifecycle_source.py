@@ -100,14 +100,7 @@ def lifecycle_of_image(
     layout: Layout, image: LayoutImage, *, unpacked: UnpackedFolders, origin: str
 ) -> Lifecycle:
     """A lifecycle image, or any builder: its /cnb/lifecycle and its labels."""
-
-    def fill(folder: Path) -> None:
-        for digest in image.layer_digests:
-            if not layout.has_blob(digest):
-                raise ImageError(f"{origin}: the layer {digest} is missing")
-            untar_file(layout.blob_path(digest), folder, select=_is_lifecycle_file, origin=origin)
-
-    folder = unpacked.folder(f"lifecycle-{image.digest.hex}", fill)
+    folder = unpacked.of_image("lifecycle", layout, image, select=_is_lifecycle_file, origin=origin)
     labels = image.config.labels
     text = labels.get(LIFECYCLE_APIS_LABEL, "")
     programs = folder / "cnb/lifecycle"

@@ -5,14 +5,16 @@ tmp/ locks/   what is being made
 """
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from oci.errors import StorageError
+from oci.errors import ImageError, StorageError
+from oci.layout import Layout, LayoutImage
 from oci.leases import Leases
 from oci.locks import exclusive
 from oci.process import CommandRunner
 from oci.scratch import scratch_folder
 from oci.stale_files import mark_used, remove_stale
+from oci.untar import untar_file
 
 
 class UnpackedFolders:
@@ -48,6 +50,28 @@ class UnpackedFolders:
                 self.leases.take(made)
                 made.rename(target)
         return target
+
+    def of_image(
+        self,
+        kind: str,
+        layout: Layout,
+        image: LayoutImage,
+        *,
+        select: Callable[[PurePosixPath], bool],
+        origin: str,
+    ) -> Path:
+        """Files of all layers of an image. kind: begins the key, one for each `select`.
+
+        Raises ImageError when a layer is missing.
+        """
+
+        def fill(folder: Path) -> None:
+            for digest in image.layer_digests:
+                if not layout.has_blob(digest):
+                    raise ImageError(f"{origin}: the layer {digest} is missing")
+                untar_file(layout.blob_path(digest), folder, select=select, origin=origin)
+
+        return self.folder(f"{kind}-{image.digest.hex}", fill)
 
     def _used(self, target: Path) -> bool:
         """Is it there? Then nobody deletes it while this process runs."""

@@ -9,7 +9,7 @@ Source: OCI image-spec 1.1, "Image Layout Specification".
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -50,6 +50,34 @@ class LayoutImage:
     config: ImageConfig
     manifest_bytes: bytes
     config_bytes: bytes
+
+    @classmethod
+    def decode(
+        cls,
+        digest: Digest,
+        manifest_bytes: bytes,
+        *,
+        media_type: str,
+        read: Callable[[Descriptor], bytes],
+        origin: str,
+    ) -> Self:
+        """From a manifest; `read` gets the configuration that it names. Raises ImageError."""
+        manifest = decode_manifest(manifest_bytes, origin=origin)
+        config_bytes = read(manifest.config)
+        config = decode_config(config_bytes, origin=origin)
+        if len(config.rootfs.diff_ids) != len(manifest.layers):
+            raise ImageError(
+                f"{origin}: the manifest has {len(manifest.layers)} layers, "
+                f"the configuration {len(config.rootfs.diff_ids)}"
+            )
+        return cls(
+            digest=digest,
+            media_type=media_type,
+            manifest=manifest,
+            config=config,
+            manifest_bytes=manifest_bytes,
+            config_bytes=config_bytes,
+        )
 
     @property
     def layer_digests(self) -> tuple[Digest, ...]:
@@ -158,23 +186,35 @@ class Layout:
         origin = origin or str(self.path)
         if descriptor.media_type in INDEX_TYPES:
             raise ImageError(f"{origin}: holds an image index where one image was expected")
-        manifest_bytes = self._read_described(descriptor)
-        manifest = decode_manifest(manifest_bytes, origin=origin)
-        config_bytes = self._read_described(manifest.config)
-        config = decode_config(config_bytes, origin=origin)
-        if len(config.rootfs.diff_ids) != len(manifest.layers):
-            raise ImageError(
-                f"{origin}: the manifest has {len(manifest.layers)} layers, "
-                f"the configuration {len(config.rootfs.diff_ids)}"
-            )
-        return LayoutImage(
-            digest=descriptor.parsed_digest(),
+        return LayoutImage.decode(
+            descriptor.parsed_digest(),
+            self._read_described(descriptor),
             media_type=descriptor.media_type,
-            manifest=manifest,
-            config=config,
-            manifest_bytes=manifest_bytes,
-            config_bytes=config_bytes,
+            read=self._read_described,
+            origin=origin,
         )
+
+    def write_image(
+        self,
+        config: Mapping[str, Any],
+        layers: list[dict[str, Any]],
+        *,
+        annotations: Mapping[str, str] | None = None,
+    ) -> LayoutImage:
+        """Make an image of a configuration and the descriptors of its layers."""
+        config_bytes = msgspec.json.encode(config)
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": {
+                "mediaType": OCI_CONFIG,
+                "digest": str(self.write_blob(config_bytes)),
+                "size": len(config_bytes),
+            },
+            "layers": layers,
+            **({"annotations": dict(annotations)} if annotations else {}),
+        }
+        return self.write(msgspec.json.encode(manifest), config_bytes)
 
     def write(
         self, manifest: bytes, config: bytes, *, media_type: str = OCI_MANIFEST

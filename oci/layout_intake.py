@@ -29,9 +29,7 @@ from oci.image import (
     TITLE_ANNOTATION,
     Descriptor,
     Index,
-    decode_config,
     decode_index,
-    decode_manifest,
     select_manifest,
 )
 from oci.image_scan import ImageLimits, check_documents
@@ -92,22 +90,12 @@ class ForeignLayout:
             raise ImageError(
                 f"{self.origin}: what it holds is no image: {descriptor.media_type[:100]!r}"
             )
-        manifest_bytes = self._document(descriptor, "manifest")
-        manifest = decode_manifest(manifest_bytes, origin=self.origin)
-        config_bytes = self._document(manifest.config, "configuration")
-        config = decode_config(config_bytes, origin=self.origin)
-        if len(config.rootfs.diff_ids) != len(manifest.layers):
-            raise ImageError(
-                f"{self.origin}: the manifest has {len(manifest.layers)} layers, "
-                f"the configuration {len(config.rootfs.diff_ids)}"
-            )
-        return LayoutImage(
-            digest=descriptor.parsed_digest(),
+        return LayoutImage.decode(
+            descriptor.parsed_digest(),
+            self._document(descriptor, "manifest"),
             media_type=descriptor.media_type,
-            manifest=manifest,
-            config=config,
-            manifest_bytes=manifest_bytes,
-            config_bytes=config_bytes,
+            read=lambda config: self._document(config, "configuration"),
+            origin=self.origin,
         )
 
     def _check_version(self) -> None:

@@ -8,6 +8,7 @@ what is left are files.
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -68,6 +69,15 @@ def abandoned_folders(parent: Path) -> tuple[Path, ...]:
         return ()
     with exclusive(_lock_of(parent), what=f"the folder {parent}"):
         return _abandoned(parent)
+
+
+def is_abandoned(folder: Path, *, older_than_seconds: float) -> bool:
+    """Has its maker died? One made just now may not be locked yet, so it counts as in use."""
+    try:
+        age = time.time() - folder.lstat().st_mtime
+        return age > older_than_seconds and not folder.is_symlink() and not _in_use(folder)
+    except OSError:
+        return False
 
 
 def remove(folder: Path, runner: CommandRunner) -> None:

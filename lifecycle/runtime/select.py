@@ -49,7 +49,7 @@ def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Sele
     if requested is not None:
         _probe(requested, runner)
         return Selection(
-            runtime=_make(requested, runner), reason=f"{requested}, because it was asked for"
+            runtime=make_runtime(requested, runner), reason=f"{requested}, because it was asked for"
         )
     obstacles: list[Error] = []
     for name in RuntimeName:
@@ -58,7 +58,7 @@ def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Sele
         except Error as error:
             obstacles.append(error)
             continue
-        return Selection(runtime=_make(name, runner), reason=_reason(name, obstacles))
+        return Selection(runtime=make_runtime(name, runner), reason=_reason(name, obstacles))
     # In a container the last one, which asks for least, is the nearest to work.
     told = reversed(obstacles) if in_container() else obstacles
     raise HostError(
@@ -81,7 +81,8 @@ def refuse_real_root(uid: int, uid_map: str) -> None:
         )
 
 
-def _make(name: RuntimeName, runner: CommandRunner) -> ContainerRuntime:
+def make_runtime(name: RuntimeName, runner: CommandRunner) -> ContainerRuntime:
+    """The runtime of that name; whether it works here is another question."""
     match name:
         case RuntimeName.RUNC:
             return RuncRuntime(runner)

@@ -33,6 +33,7 @@ from locald.build.source_metadata import source_metadata
 from locald.build.tools import Tools
 from locald.build.workshop import make_workspace
 from locald.config.request import BuildRequest
+from oci.host_tools import PROXY_VARIABLES
 from oci.location import ImageLocation
 from oci.moved import Moved
 from oci.scratch import scratch_folder
@@ -40,10 +41,6 @@ from oci.store import StoredImage
 
 if TYPE_CHECKING:
     from locald.build.comparison import Comparison
-
-_PROXY_VARIABLES = (
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-)  # fmt: skip
 
 
 class BuildRun:
@@ -150,7 +147,7 @@ class BuildRun:
             inputs=phase_inputs(self.request, self.acquired, self.workspace, self.tools.runner),
             workspace=self.workspace,
             image_env=self.acquired.builder_image.env,
-            proxy_env={n: os.environ[n] for n in _PROXY_VARIABLES if os.environ.get(n)},
+            proxy_env={n: os.environ[n] for n in PROXY_VARIABLES if os.environ.get(n)},
             network=self.request.network,
             disk_watch=watch,
             limits=limits,

@@ -114,7 +114,7 @@ def _type(kind: inspect.Type) -> Schema:
         case inspect.StrType(min_length=shortest):
             return {"type": "string", **({"minLength": shortest} if shortest else {})}
         case _:
-            raise NotImplementedError(f"no JSON schema for {kind}")
+            raise TypeError(f"no JSON schema for {kind}")
 
 
 def _any_of(members: list[Schema]) -> Schema:

@@ -1,7 +1,6 @@
 """Where a trial works: on the file system of the builds' own work folders, gone afterwards."""
 
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -10,12 +9,12 @@ from locald.paths import Paths
 from oci.errors import BusyError
 from oci.locks import FileLock
 from oci.process import CommandRunner
-from oci.scratch import held_folder, remove
+from oci.scratch import held_folder, is_abandoned, remove
 
 _PREFIX = ".locald-doctor-"
 _LOCK = "lock"
 # A folder without a lock may be one that is being made right now.
-_ABANDONED_SECONDS = 60.0
+ABANDONED_SECONDS = 60.0
 _PATIENCE_SECONDS = 3.0
 
 
@@ -40,7 +39,7 @@ def trial_place(paths: Paths, runner: CommandRunner) -> Iterator[Path]:
 @contextmanager
 def _folder_in(parent: Path, runner: CommandRunner) -> Iterator[Path]:
     for abandoned in parent.glob(f"{_PREFIX}*"):
-        if _abandoned(abandoned):
+        if is_abandoned(abandoned, older_than_seconds=ABANDONED_SECONDS):
             remove(abandoned, runner)
     place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     lock = FileLock.take(place / _LOCK)
@@ -55,18 +54,3 @@ def _folder_in(parent: Path, runner: CommandRunner) -> Iterator[Path]:
 def nearest(folder: Path) -> Path:
     """The folder, or the closest one above it that is there."""
     return next((path for path in (folder, *folder.parents) if path.is_dir()), Path("/"))
-
-
-def _abandoned(folder: Path) -> bool:
-    """Has its maker died? (The lock of one that lives is held.)"""
-    try:
-        old = time.time() - folder.lstat().st_mtime > _ABANDONED_SECONDS
-        if not old or folder.is_symlink():
-            return False
-        lock = FileLock.take(folder / _LOCK)
-    except OSError:
-        return False
-    if lock is None:
-        return False
-    lock.release()
-    return True

@@ -5,17 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from lifecycle.runtime.bubblewrap import BubblewrapRuntime
-from lifecycle.runtime.podman import PodmanRuntime
-from lifecycle.runtime.runc import RuncRuntime
-from lifecycle.runtime.spec import ContainerRuntime, Network, RuntimeName
+from lifecycle.runtime.select import make_runtime
+from lifecycle.runtime.spec import Network, RuntimeName
 from locald.doctor.check import Check
 from locald.doctor.finding import Finding, Level, Remedy, fine, note
 from locald.doctor.host import Host
 from locald.doctor.trial import Outcome, Step
 from oci.errors import HostError
 from oci.idmap import SubordinateIds
-from oci.process import CommandRunner, find_tool
+from oci.process import find_tool
 
 _HERE = {
     RuntimeName.RUNC: "the fastest",
@@ -47,19 +45,6 @@ def runtime_checks() -> Iterator[Check]:
     """One for each runtime, best first."""
     for name in RuntimeName:
         yield Check(name=str(name), title=f"{name}: {_HERE[name]}", probe=_attempt(name))
-
-
-def make_runtime(name: RuntimeName, runner: CommandRunner) -> ContainerRuntime:
-    """The runtime of that name."""
-    match name:
-        case RuntimeName.RUNC:
-            return RuncRuntime(runner)
-        case RuntimeName.PODMAN:
-            return PodmanRuntime(runner)
-        case RuntimeName.BUBBLEWRAP:
-            return BubblewrapRuntime(runner)
-        case _:
-            assert_never(name)
 
 
 def _attempt(name: RuntimeName) -> Callable[[Host], Finding]:

@@ -12,10 +12,10 @@ from lifecycle.runtime.spec import RuntimeName
 from locald.doctor.check import Check
 from locald.doctor.finding import Finding, Level, Remedy, fine, note
 from locald.doctor.host import Host
-from locald.doctor.place import nearest
+from locald.doctor.place import ABANDONED_SECONDS, nearest
 from oci.errors import HostError
-from oci.locks import FileLock
 from oci.process import find_tool
+from oci.scratch import is_abandoned
 
 _FEW_FILES = 1024
 _FEW_PROCESSES = 512
@@ -28,7 +28,6 @@ _SMALL_MEMORY_BYTES = 4 << 30
 _THE_PAST = 1767225600
 _FAR_FUTURE_SECONDS = 30 * 365 * 86400
 _DELEGATE = "/etc/systemd/system/user@.service.d/delegate.conf"
-_OLD_SECONDS = 60.0
 _PODMAN_STORAGE = "containers/storage"
 
 
@@ -252,25 +251,14 @@ def leftovers(host: Host) -> Finding:
             entries = tuple(folder.iterdir())
         except OSError:
             continue
-        dead += [entry for entry in entries if entry.is_dir() and _abandoned(entry)]
+        dead += [
+            entry
+            for entry in entries
+            if entry.is_dir() and is_abandoned(entry, older_than_seconds=ABANDONED_SECONDS)
+        ]
     if dead:
         return note(f"{len(dead)} folders of builds that were killed; the next build removes them")
     return fine("none")
-
-
-def _abandoned(folder: Path) -> bool:
-    if time.time() - folder.lstat().st_mtime < _OLD_SECONDS:
-        return False
-    try:
-        if not (folder / "lock").exists():
-            return True
-        lock = FileLock.take(folder / "lock")
-    except OSError:
-        return False
-    if lock is None:
-        return False
-    lock.release()
-    return True
 
 
 SURROUNDING_CHECKS = (

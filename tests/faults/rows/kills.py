@@ -32,7 +32,7 @@ _OF_LATER: tuple[tuple[str, str, float], ...] = (
     ("container made ready", "start .*mount -i -t overlay", 0.0),
     ("network made", "start .*slirp4netns", 0.02),
     ("keep begins", "mkdir .*/store/tmp/.*/image$", 0.0),
-    ("layers kept, image not", r"rename .*/work/.*/blobs/sha256/\w+ -> ", 0.0),
+    ("layers kept, image not", r"rename .*\bwork\b.*/blobs/sha256/\w+ -> ", 0.0),
     ("image named", r"rename .*\.new -> .*faults/app", 0.0),
     ("deliver begins", "start .*skopeo .* copy .* oci:", 0.0),
     ("deliver", "start .*skopeo .* copy .* oci:", 0.03),

@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from lifecycle.base_image import write_image
 from lifecycle.buildpack import Buildpack, ModuleKind, leads_out
 from lifecycle.buildpack_source import buildpacks_at_path, buildpacks_of_image
 from lifecycle.module import ModuleRef, OrderEntry
@@ -211,7 +210,7 @@ def make_buildpackage(tmp_path: Path) -> tuple[Layout, LayoutImage]:
          "size": one.descriptor.size}
         for one in layers
     ]  # fmt: skip
-    return layout, write_image(layout, config, descriptors, annotations={})
+    return layout, layout.write_image(config, descriptors)
 
 
 def test_a_buildpackage_gives_the_main_buildpack_first(
@@ -235,6 +234,6 @@ def test_an_image_that_is_no_buildpackage_names_the_label(
     tmp_path: Path, unpacked: UnpackedFolders
 ) -> None:
     layout = Layout.create(tmp_path / "layout")
-    image = write_image(layout, {"os": "linux", "architecture": "amd64"}, [], annotations={})
+    image = layout.write_image({"os": "linux", "architecture": "amd64"}, [])
     with pytest.raises(ImageError, match=r"no label io\.buildpacks\.buildpackage\.metadata"):
         buildpacks_of_image(layout, image, unpacked=unpacked, origin="x")

@@ -32,10 +32,10 @@ GIVEN = ContainerSpec(
     cwd=PurePosixPath("/"),
     user=1000,
     group=1001,
-    mounts=(Mount(source=Path("/work/layers"), target=PurePosixPath("/layers"), read_only=True),),
+    mounts=(Mount(source=Path("/own/layers"), target=PurePosixPath("/layers"), read_only=True),),
     overlays=(
         OverlayMount(
-            lower=Path("/home/app"), scratch=Path("/work/o"), target=PurePosixPath("/workspace")
+            lower=Path("/home/app"), scratch=Path("/own/o"), target=PurePosixPath("/workspace")
         ),
     ),
     memory=(MemoryFolder(target=PurePosixPath("/run/tokens"), files={"token": b"secret"}),),
@@ -166,7 +166,7 @@ def test_the_document_tells_what_went_in_and_what_came_out(built: Ledger) -> Non
         "network": "private",
         "read_only_root": False,
         "mounts": [
-            {"target": "/layers", "source": "/work/layers", "read_only": True},
+            {"target": "/layers", "source": "/own/layers", "read_only": True},
             {"target": "/workspace", "source": "/home/app", "overlay": True, "read_only": False},
             {"target": "/run/tokens", "files": ["token"], "read_only": True},
         ],
