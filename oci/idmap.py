@@ -53,17 +53,23 @@ class SubordinateIds:
     inherited: bool = False
 
     @classmethod
-    def of_current_user(
+    def of_current_user(cls) -> Self:
+        """Those of the user who runs this."""
+        return cls.of_user(os.getuid())
+
+    @classmethod
+    def of_user(
         cls,
+        uid: int,
         *,
         subuid: Path = Path("/etc/subuid"),
         subgid: Path = Path("/etc/subgid"),
         own_maps: Path = Path("/proc/self"),
     ) -> Self:
-        """Read both files; a missing file or user gives no ranges, unless we are a container's
+        """Read both files; a missing file or user gives no ranges, unless uid is a container's
         root. own_maps: the folder with our uid_map and gid_map."""
-        found = cls(_ranges(subuid), _ranges(subgid))
-        if found.uids or os.getuid() != 0:
+        found = cls(_ranges(subuid, uid), _ranges(subgid, uid))
+        if found.uids or uid != 0:
             return found
         uids, gids = (_inherited(own_maps / name) for name in ("uid_map", "gid_map"))
         return cls(uids, gids, inherited=True) if uids else found
@@ -134,10 +140,10 @@ def _namespace_map(own_id: int, ranges: tuple[tuple[int, int], ...]) -> tuple[Id
     return tuple(result)
 
 
-def _ranges(path: Path) -> tuple[tuple[int, int], ...]:
-    owners = {str(os.getuid())}
+def _ranges(path: Path, uid: int) -> tuple[tuple[int, int], ...]:
+    owners = {str(uid)}
     with contextlib.suppress(KeyError):  # a uid without a passwd entry, as in many CI containers
-        owners.add(pwd.getpwuid(os.getuid()).pw_name)
+        owners.add(pwd.getpwuid(uid).pw_name)
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:

@@ -12,6 +12,7 @@ from locald.doctor.trial import Outcome, Step, Trial
 from locald.paths import Paths
 from oci.errors import Error, HostError
 from oci.host_tools import missing_tool
+from oci.idmap import SubordinateIds
 from oci.process import CommandRunner
 from oci.reference import Reference
 from oci.registries import Registries
@@ -65,6 +66,17 @@ class Host:
             if name == field_name:
                 return value.strip()
         return ""
+
+    @property
+    def subordinate_ids(self) -> SubordinateIds:
+        """Those of this user, whoever runs the check."""
+        etc = self.root / "etc"
+        return SubordinateIds.of_user(
+            self.uid,
+            subuid=etc / "subuid",
+            subgid=etc / "subgid",
+            own_maps=self.root / "proc/self",
+        )
 
     @property
     def root_refused(self) -> HostError | None:

@@ -1,6 +1,5 @@
 """A host as `locald doctor` looks at it, whose /proc, /sys and /etc are files of a test."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,15 @@ from oci.registries import Registries, RegistryAccess
 
 DEBIAN = Distribution(name="Debian", manager=PackageManager.APT, as_root="sudo ")
 WHOLE_MAP = "0 0 4294967295\n"
+# Not that of whoever runs the tests; it may have no name on this host.
+UID = 1000
 
 
 def make_host(root: Path, files: Mapping[str, str] | None = None, **changes: object) -> Host:
     """files: their paths, such as `/etc/subuid`, and content. changes: of the fields of Host."""
-    for name, text in {"/proc/self/uid_map": WHOLE_MAP, **(files or {})}.items():
+    given = {"/proc/self/uid_map": WHOLE_MAP, **(files or {})}
+    given.setdefault("/proc/self/gid_map", given["/proc/self/uid_map"])
+    for name, text in given.items():
         path = root / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -33,7 +36,7 @@ def make_host(root: Path, files: Mapping[str, str] | None = None, **changes: obj
         distribution=DEBIAN,
         environ={},
         registries=Registries(runner, RegistryAccess),
-        uid=os.getuid() or 1000,
+        uid=UID,
         root=root,
     )
     return replace(host, **changes)  # type: ignore[arg-type]

@@ -12,7 +12,6 @@ from locald.doctor.finding import Finding, Level, Remedy, fine, note
 from locald.doctor.host import Host
 from locald.doctor.trial import Outcome, Step
 from oci.errors import HostError
-from oci.idmap import SubordinateIds
 from oci.process import find_tool
 
 _HERE = {
@@ -66,7 +65,7 @@ def _attempt(name: RuntimeName) -> Callable[[Host], Finding]:
             return note("not tried as root")
         try:
             if name is not RuntimeName.BUBBLEWRAP:
-                SubordinateIds.of_current_user().require(name)
+                host.subordinate_ids.require(name)
         except HostError as lacking:
             # What to do is told once, with the ids.
             return host.told(level, lacking, Remedy(text="see subordinate-ids"))

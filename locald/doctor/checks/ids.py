@@ -23,7 +23,7 @@ _ONLY_BUBBLEWRAP = "only bubblewrap works, in which every file has one owner"
 
 def subordinate_ids(host: Host) -> Finding:
     """Enough of them, and nobody else's."""
-    ids = _ids(host)
+    ids = host.subordinate_ids
     if not ids.usable:
         if host.root_refused is not None:
             return note("none are needed for root, who may not build")
@@ -42,7 +42,7 @@ def subordinate_ids(host: Host) -> Finding:
 
 def id_map_tools(host: Host) -> Finding:
     """Are they here, with the right to do it?"""
-    if _ids(host).inherited:
+    if host.subordinate_ids.inherited:
         return fine("not needed: the root of a container maps its ids itself")
     absent = [tool for tool in _TOOLS if find_tool(tool) is None]
     if absent:
@@ -81,7 +81,7 @@ def id_map_tools(host: Host) -> Finding:
 
 def id_map(host: Host) -> Finding:
     """Map them all, and read what the kernel made of it."""
-    ids = _ids(host)
+    ids = host.subordinate_ids
     absent = not ids.inherited and any(find_tool(tool) is None for tool in _TOOLS)
     if not ids.usable or absent:
         return note("not tried: it needs subordinate ids, newuidmap and newgidmap")
@@ -119,13 +119,6 @@ def _level(host: Host) -> Level:
     if host.namespace_error is not None:  # without a namespace, ids make no difference
         return Level.WARN
     return Level.FAIL if asked else host.unless(Step.RUNTIME)
-
-
-def _ids(host: Host) -> SubordinateIds:
-    etc = host.root / "etc"
-    return SubordinateIds.of_current_user(
-        subuid=etc / "subuid", subgid=etc / "subgid", own_maps=host.root / "proc/self"
-    )
 
 
 def _uid_map(host: Host) -> list[list[str]]:

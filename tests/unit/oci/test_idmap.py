@@ -49,7 +49,7 @@ def test_our_namespace_starts_with_us_then_the_subordinate_ranges() -> None:
 def read(folder: Path, subuid: str | bytes, subgid: str | bytes) -> SubordinateIds:
     for name, text in (("subuid", subuid), ("subgid", subgid)):
         (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-    return SubordinateIds.of_current_user(subuid=folder / "subuid", subgid=folder / "subgid")
+    return SubordinateIds.of_user(os.getuid(), subuid=folder / "subuid", subgid=folder / "subgid")
 
 
 def test_ranges_are_ours_by_name_or_number(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_too_few_or_malformed_ranges_are_not_usable(tmp_path: Path, text: str | 
 
 
 def test_a_file_that_is_not_there_gives_no_ranges(tmp_path: Path) -> None:
-    ids = SubordinateIds.of_current_user(subuid=tmp_path / "no", subgid=tmp_path / "no")
+    ids = SubordinateIds.of_user(1000, subuid=tmp_path / "no", subgid=tmp_path / "no")
     assert ids == SubordinateIds((), ())
 
 
@@ -98,12 +98,11 @@ def test_a_file_that_is_not_there_gives_no_ranges(tmp_path: Path) -> None:
     ],
 )
 def test_a_containers_root_has_the_ids_of_its_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, ranges: tuple[tuple[int, int], ...]
+    tmp_path: Path, text: str, ranges: tuple[tuple[int, int], ...]
 ) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: 0)
     for name in ("uid_map", "gid_map"):
         (tmp_path / name).write_text(text)
-    ids = SubordinateIds.of_current_user(
-        subuid=tmp_path / "none", subgid=tmp_path / "none", own_maps=tmp_path
+    ids = SubordinateIds.of_user(
+        0, subuid=tmp_path / "none", subgid=tmp_path / "none", own_maps=tmp_path
     )
     assert ids == SubordinateIds(ranges, ranges, inherited=bool(ranges))
