@@ -36,8 +36,8 @@ from oci.image import (
 from oci.plain_file import read_plain_file
 
 TAG = "latest"
-_LAYOUT_FILE = b'{"imageLayoutVersion":"1.0.0"}'
-_MAX_INDEX_BYTES = 4 << 20
+LAYOUT_FILE = b'{"imageLayoutVersion":"1.0.0"}'
+MAX_INDEX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Layout:
             (path / "blobs/sha256").mkdir(parents=True)
         else:
             (path / "blobs").symlink_to(blobs)
-        (path / "oci-layout").write_bytes(_LAYOUT_FILE)
+        (path / "oci-layout").write_bytes(LAYOUT_FILE)
         layout = cls(path)
         layout._write_index(())
         return layout
@@ -155,7 +155,7 @@ class Layout:
             if _file_size(path) is not None and Digest.of_file(path) != digest:
                 path.unlink(missing_ok=True)
 
-    def read_blob(self, digest: Digest, *, max_bytes: int = _MAX_INDEX_BYTES) -> bytes:
+    def read_blob(self, digest: Digest, *, max_bytes: int = MAX_INDEX_BYTES) -> bytes:
         """A small blob's bytes, checked against the digest."""
         path = self.blob_path(digest)
         try:
@@ -234,22 +234,6 @@ class Layout:
         )
         return self.read()
 
-    def put(self, image: LayoutImage, name: str) -> None:
-        """Add an image's documents under a name, beside the layout's other images; whichever had
-        the name loses it. Layers are not touched."""
-        self.write_blob(image.config_bytes)
-        self.write_blob(image.manifest_bytes)
-        data = read_plain_file(self.path, "index.json", max_bytes=_MAX_INDEX_BYTES)
-        others = decode_index(data, origin=str(self.path)).manifests
-        new = Descriptor(
-            media_type=image.media_type,
-            digest=str(image.digest),
-            size=len(image.manifest_bytes),
-            annotations={TITLE_ANNOTATION: name},
-        )
-        kept = (d for d in others if d.annotations.get(TITLE_ANNOTATION) != name)
-        self._write_index((*kept, new))
-
     def rewrite(
         self,
         edit_config: Callable[[dict[str, Any]], None],
@@ -284,7 +268,7 @@ class Layout:
 
     def _only_descriptor(self) -> Descriptor:
         try:
-            data = read_plain_file(self.path, "index.json", max_bytes=_MAX_INDEX_BYTES)
+            data = read_plain_file(self.path, "index.json", max_bytes=MAX_INDEX_BYTES)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ImageError(
                 f"{self.path} is not an OCI image layout: it has no index.json"

@@ -1,5 +1,6 @@
 """Whether it was the disk that was full, where a tool does not say so."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,6 +8,11 @@ from oci.errors import DISK_FULL_HINT, StorageError
 
 # Less than any file system leaves in normal use, more than a failing write leaves.
 _LITTLE_BYTES, _FEW_FILES = 1 << 20, 4
+
+
+def is_full(error: OSError) -> bool:
+    """Was it for want of space, or of what the user may have of it?"""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_space(path: Path, what: str) -> None:

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from locald.build.observer import BuildObserver
-from locald.build.unfinished import IN_LAYOUT, delivering, of_archive
+from locald.build.unfinished import delivering, of_archive
 from oci.digest import Digest
-from oci.errors import StorageError
-from oci.layout import TAG, Layout
+from oci.errors import DISK_FULL_HINT, ImageError, StorageError
+from oci.layout import TAG
+from oci.layout_output import UNFINISHED, put_image
 from oci.location import ImageLocation, Transport
 from oci.moved import Moved
 from oci.plain_layout import has_zstd, without_zstd
 from oci.platform import Platform
 from oci.reference import Reference
 from oci.skopeo import Skopeo
+from oci.space import is_full
 from oci.store import ImageStore, StoredImage
 
 _ARCHIVES = frozenset({Transport.OCI_ARCHIVE, Transport.DOCKER_ARCHIVE})
@@ -29,6 +31,7 @@ SLOW_STORAGE_NOTE = (
     'faster (driver = "overlay" in ~/.config/containers/storage.conf, before its first use)'
 )
 _SLOW_SECONDS = 1.0
+_LAYOUT_HINT = "name a folder that is new, or a layout that you can write"
 
 
 def destinations(
@@ -68,10 +71,6 @@ class Delivery:
     def local(self) -> tuple[ImageLocation, ...]:
         """The places of this host."""
         return tuple(t for t in self.targets if t.transport is not Transport.REGISTRY)
-
-    def is_sparse(self, target: ImageLocation) -> bool:
-        """Does this place get the image without its run image's layers?"""
-        return self.sparse and target.transport is Transport.OCI
 
     @property
     def wants_base(self) -> bool:
@@ -120,8 +119,8 @@ def _deliver_here(
     for target in delivery.local:
         observer.step(f"Delivering to {target}")
         started = time.monotonic()
-        if delivery.is_sparse(target):
-            _write_sparse(delivery, target)
+        if target.transport is Transport.OCI and target.path is not None:
+            _write_layout(delivery, target, target.path)
         else:
             with _source(delivery, target, store) as source, _staged(target) as staged:
                 skopeo.copy(source, staged, platform=delivery.platform)
@@ -143,26 +142,27 @@ def _source(
         yield ImageLocation.layout(plain.path, TAG)
 
 
-def _write_sparse(delivery: Delivery, target: ImageLocation) -> None:
-    """The image in a layout, beside what it holds already, without the run image's layers."""
-    if target.path is None:
-        return
+def _write_layout(delivery: Delivery, target: ImageLocation, folder: Path) -> None:
+    """The image in a layout, beside what it holds already."""
     _check_parent(target)
     stored = delivery.image
     try:
-        new = not (target.path / "index.json").exists()
-        layout = Layout.create(target.path) if new else Layout(target.path)
-        for digest in stored.image.layer_digests:
-            if digest not in delivery.base_layers and not layout.has_blob(digest):
-                staged = layout.blob_path(digest).with_suffix(f".{os.getpid()}.partial")
-                shutil.copyfile(stored.layout.blob_path(digest), staged)
-                staged.replace(layout.blob_path(digest))
-        layout.put(stored.image, target.tag or "latest")
+        folder.mkdir(exist_ok=True)
+        with delivering(folder, UNFINISHED):
+            put_image(
+                folder,
+                stored.image,
+                target.tag or TAG,
+                layers=stored.layout,
+                without=delivery.base_layers if delivery.sparse else frozenset(),
+            )
     except OSError as error:
         raise StorageError(
-            f"--output {target}: cannot be written: {error.strerror}",
-            hint="name a folder that is new, or a layout that you can write",
+            f"--output {target}: {error.strerror} ({error.filename or folder})",
+            hint=DISK_FULL_HINT if is_full(error) else _LAYOUT_HINT,
         ) from error
+    except ImageError as error:
+        raise ImageError(f"--output {target}: {error.message}", hint=_LAYOUT_HINT) from error
 
 
 def slow_storage(target: ImageLocation, seconds: float) -> bool:
@@ -193,8 +193,7 @@ def _staged(target: ImageLocation) -> Iterator[ImageLocation]:
         yield target
         return
     if target.transport not in _ARCHIVES:
-        with delivering(target.path, IN_LAYOUT):
-            yield target
+        yield target
         return
     staged = Path(target.path.parent, f".{target.path.name}.{os.getpid()}.partial")
     with delivering(target.path.parent, of_archive(target.path.name)):

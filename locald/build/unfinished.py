@@ -11,9 +11,6 @@ from pathlib import Path
 
 from oci.leases import alone, shared
 
-# skopeo's, in a layout that it copies an image into.
-IN_LAYOUT = re.compile(r"oci-put-blob\d+")
-
 
 def of_archive(name: str) -> re.Pattern[str]:
     """What an archive of this name is called while it is written; the number is anybody's."""

@@ -19,6 +19,7 @@ from locald import __version__
 from locald.cli.console import Console
 from locald.cli.state import State
 from oci.errors import DISK_FULL_HINT, Error, Interrupted, StorageError
+from oci.space import is_full
 
 # Name → the module whose `register` adds it, in the order of the help. Only the command that
 # is asked for is imported, which keeps the start short.
@@ -151,9 +152,7 @@ def _write_crash_log(state: State) -> Path:
 
 def _disk_error(error: OSError) -> StorageError:
     where = f" ({error.filename})" if error.filename else ""
-    hint = ""
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
-        hint = DISK_FULL_HINT
+    hint = DISK_FULL_HINT if is_full(error) else ""
     return StorageError(f"{error.strerror or error}{where}", hint=hint)
 
 

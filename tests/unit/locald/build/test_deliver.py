@@ -8,9 +8,10 @@ from lifecycle.execution import PhaseLine, PhaseOutcome
 from lifecycle.phase import Phase
 from locald.build.deliver import Delivery, deliver, destinations, slow_storage, wants_base
 from oci.digest import Digest
-from oci.errors import Error, StorageError
+from oci.errors import Error, ImageError, StorageError
 from oci.image import decode_index
 from oci.layout import Layout
+from oci.layout_output import put_image
 from oci.location import ImageLocation
 from oci.platform import Platform
 from oci.process import CommandRunner, Stream
@@ -151,8 +152,9 @@ def test_a_sparse_layout_lacks_the_run_image_s_layers_and_keeps_other_images(
     )
     base_digest, app_digest = read.layer_digests
     other = make_image(tmp_path / "other", files={"o": "1"}).read()
-    made = Layout.create(tmp_path / "out")
-    made.put(other, "earlier")
+    made = Layout(tmp_path / "out")
+    made.path.mkdir()
+    put_image(made.path, other, "earlier", layers=Layout(tmp_path / "other"))
     for _ in range(2):  # the second replaces the first
         send(image, "oci:out:1", tmp_path, sparse=True, base_layers=frozenset({base_digest}))
     assert made.has_blob(app_digest)
@@ -163,6 +165,26 @@ def test_a_sparse_layout_lacks_the_run_image_s_layers_and_keeps_other_images(
         {"org.opencontainers.image.ref.name": "1"},
     ]
     assert made.read_blob(Digest.parse(index.manifests[1].digest)) == read.manifest_bytes
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "told"),
+    [
+        ("", ImageError, "oci:.*out:1: .*the image index"),
+        (None, StorageError, r"oci:.*out:1: File exists \(.*/out\)"),
+    ],
+)
+def test_a_layout_that_cannot_be_written_is_told_with_a_remedy(
+    image: StoredImage, tmp_path: Path, content: str | None, error: type[Error], told: str
+) -> None:
+    if content is None:
+        (tmp_path / "out").write_text("a file")
+    else:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/index.json").write_text(content)
+    with pytest.raises(error, match=told) as caught:
+        send(image, "oci:out:1", tmp_path)
+    assert "name a folder that is new" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from locald.build.unfinished import IN_LAYOUT, delivering, of_archive
+from locald.build.unfinished import delivering, of_archive
+from oci.layout_output import UNFINISHED
 from oci.leases import shared
 
 
@@ -13,13 +14,13 @@ def names(folder: Path) -> set[str]:
 def test_what_a_killed_delivery_left_goes_with_the_next(tmp_path: Path) -> None:
     for name in ("oci-put-blob123", "index.json", "oci-put-blobs.txt"):
         (tmp_path / name).touch()
-    with delivering(tmp_path, IN_LAYOUT):
+    with delivering(tmp_path, UNFINISHED):
         assert names(tmp_path) == {"index.json", "oci-put-blobs.txt"}
 
 
 def test_what_another_delivery_writes_stays(tmp_path: Path) -> None:
     (tmp_path / "oci-put-blob123").touch()
-    with shared(tmp_path), delivering(tmp_path, IN_LAYOUT):
+    with shared(tmp_path), delivering(tmp_path, UNFINISHED):
         assert names(tmp_path) == {"oci-put-blob123"}
 
 
@@ -34,10 +35,10 @@ def test_a_link_to_the_folder_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real/oci-put-blob1").touch()
     (tmp_path / "link").symlink_to("real")
-    with delivering(tmp_path / "link", IN_LAYOUT):
+    with delivering(tmp_path / "link", UNFINISHED):
         assert names(tmp_path / "real") == set()
 
 
 def test_a_folder_that_is_not_there_is_no_trouble(tmp_path: Path) -> None:
-    with delivering(tmp_path / "none", IN_LAYOUT):
+    with delivering(tmp_path / "none", UNFINISHED):
         assert names(tmp_path) == set()
