@@ -27,9 +27,11 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError,
 
 from oci.cancellation import check_cancelled
 from oci.digest import Digest
-from oci.errors import DISK_FULL_HINT, ImageError, StorageError, UsageError
+from oci.errors import DISK_FULL_HINT, ImageError, StalledError, StorageError, UsageError
 from oci.leases import Leases
 from oci.locks import exclusive
+from oci.patience import Patience
+from oci.persist import Transient, persist, retry_after
 from oci.stale_files import mark_used, remove_stale
 from oci.web_address import WebAddress
 
@@ -38,9 +40,7 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 4 << 30
 _CHUNK_BYTES = 1 << 18
 _CONNECT_SECONDS = 15.0
-_SILENCE_SECONDS = 60.0
 _MAX_REDIRECTS = 5
-_PAUSES_SECONDS = (0.5, 2.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REACH_HINT = "see that this host has a way to it (network, HTTPS_PROXY)"
@@ -71,14 +71,6 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     last_modified: str = ""
 
 
-class _Transient(Exception):
-    """Worth another try; the cause is the error to raise when there is none."""
-
-    def __init__(self, final: ImageError) -> None:
-        super().__init__(final.message)
-        self.final = final
-
-
 class Downloads:
     """The cache below `root`.
 
@@ -92,14 +84,14 @@ class Downloads:
         *,
         ca_file: Path | None = None,
         max_bytes: int = MAX_BYTES,
-        pauses_seconds: tuple[float, ...] = _PAUSES_SECONDS,
+        patience: Patience | None = None,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._root = root
         self.leases = Leases()
         self._ca_file = ca_file
         self._max_bytes = max_bytes
-        self._pauses = pauses_seconds
+        self._patience = patience or Patience()
         self._on_step = on_step
         for name in ("urls", "files", "tmp", "locks"):
             try:
@@ -155,18 +147,7 @@ class Downloads:
         return Download(path=path, digest=digest)
 
     def _download(self, address: WebAddress, key: str, record: _Record | None) -> Download:
-        for pause in (*self._pauses, None):
-            try:
-                fresh = self._try(address, record)
-                break
-            except _Transient as error:
-                if pause is None:
-                    raise error.final from error
-                log.info("%s; trying again", error.final.message)
-                check_cancelled()
-                time.sleep(pause)
-        else:
-            raise AssertionError("the last try raises")
+        fresh = persist(lambda: self._try(address, record), self._patience, time.sleep)
         if fresh is not None:
             file = self._root / "urls" / f"{key}.json"
             staged = file.with_suffix(".new")
@@ -189,7 +170,7 @@ class Downloads:
             if answer.status == 304 and record is not None:
                 return None
             if answer.status != 200:
-                raise _refusal(address, answer.status)
+                raise _refusal(address, answer)
             length = answer.headers.get("Content-Length", "")
             if length.isdecimal() and int(length) > self._max_bytes:
                 raise self._too_big(address)
@@ -220,7 +201,7 @@ class Downloads:
                         preload_content=False, decode_content=False, redirect=False, retries=False,
                     )  # fmt: skip
                 except HTTPError as error:
-                    raise _trouble(address, error) from error
+                    raise self._trouble(address, error) from error
                 location = answer.headers.get("Location", "")
                 if answer.status not in _REDIRECTS or not location:
                     yield answer
@@ -257,7 +238,7 @@ class Downloads:
             try:
                 chunk = next(chunks, b"")
             except (HTTPError, OSError) as error:
-                raise _trouble(address, error) from error
+                raise self._trouble(address, error) from error
             size_bytes += len(chunk)
             if size_bytes > self._max_bytes:
                 raise self._too_big(address)
@@ -280,7 +261,7 @@ class Downloads:
                 context.load_verify_locations(self._ca_file)
             except (OSError, ssl.SSLError) as error:
                 raise UsageError(f"{self._ca_file}: cannot be read as certificates") from error
-        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_SILENCE_SECONDS)
+        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=self._patience.stall_seconds)
         parts = urlsplit(url)
         proxy = getproxies().get(parts.scheme, "")
         if not proxy or proxy_bypass(parts.netloc):
@@ -293,6 +274,30 @@ class Downloads:
             proxy_headers=urllib3.make_headers(proxy_basic_auth=pair),
             timeout=timeout,
             ssl_context=context,
+        )
+
+    def _trouble(self, address: WebAddress, error: HTTPError | OSError) -> ImageError | Transient:
+        """What a failure of the connection means."""
+        cause = getattr(error, "original_error", error)
+        words = str(cause)
+        if isinstance(cause, SSLError) and "CERTIFICATE_VERIFY_FAILED" in words:
+            return ImageError(
+                f"{address}: the certificate of its server is not trusted",
+                hint="add its CA to this host, or name its file with --ca-cert",
+            )
+        if isinstance(cause, SSLError) and "WRONG_VERSION" in words:
+            return ImageError(
+                f"{address}: its server does not speak TLS", hint="use http:// if so meant"
+            )
+        if isinstance(cause, NameResolutionError):
+            return ImageError(f"{address}: no such host", hint=_REACH_HINT)
+        if isinstance(cause, ReadTimeoutError | TimeoutError):
+            seconds = self._patience.stall_seconds
+            return Transient(
+                StalledError(f"{address}: its server sent nothing for {seconds:.0f} s")
+            )
+        return Transient(
+            ImageError(f"{address} cannot be fetched", details=(words[:300],), hint=_REACH_HINT)
         )
 
     def _too_big(self, address: WebAddress) -> ImageError:
@@ -313,9 +318,13 @@ def _followed(address: WebAddress, url: str, location: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
-def _refusal(address: WebAddress, status: int) -> ImageError | _Transient:
+def _refusal(address: WebAddress, answer: urllib3.BaseHTTPResponse) -> ImageError | Transient:
+    status = answer.status
     if status in _WORTH_ANOTHER_TRY:
-        return _Transient(ImageError(f"{address}: its server answers with {status}"))
+        return Transient(
+            ImageError(f"{address}: its server answers with {status}"),
+            asked_seconds=retry_after(answer.headers.get("Retry-After", "")),
+        )
     match status:
         case 401 | 403 | 407:
             return ImageError(
@@ -326,25 +335,3 @@ def _refusal(address: WebAddress, status: int) -> ImageError | _Transient:
             return ImageError(f"{address} does not exist ({status})", hint="see that it is right")
         case _:
             return ImageError(f"{address}: its server answers with {status}")
-
-
-def _trouble(address: WebAddress, error: HTTPError | OSError) -> ImageError | _Transient:
-    """What a failure of the connection means."""
-    cause = getattr(error, "original_error", error)
-    words = str(cause)
-    if isinstance(cause, SSLError) and "CERTIFICATE_VERIFY_FAILED" in words:
-        return ImageError(
-            f"{address}: the certificate of its server is not trusted",
-            hint="add its CA to this host, or name its file with --ca-cert",
-        )
-    if isinstance(cause, SSLError) and "WRONG_VERSION" in words:
-        return ImageError(
-            f"{address}: its server does not speak TLS", hint="use http:// if so meant"
-        )
-    if isinstance(cause, NameResolutionError):
-        return ImageError(f"{address}: no such host", hint=_REACH_HINT)
-    if isinstance(cause, ReadTimeoutError | TimeoutError):
-        final = ImageError(f"{address}: its server sent nothing for {_SILENCE_SECONDS:.0f} s")
-    else:
-        final = ImageError(f"{address} cannot be fetched", details=(words[:300],), hint=_REACH_HINT)
-    return _Transient(final)

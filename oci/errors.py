@@ -4,6 +4,7 @@
     ├── UsageError             2    a flag, an argument, a configuration file
     ├── HostError              3    this host lacks a tool or an ability
     ├── ImageError             4    an image, registry, signature or policy refused
+    │   ├── StalledError       7    a server did not answer in time
     │   └── RegistryError      4
     │       └── MissingImageError   4
     ├── ContainerError         5    the container runtime failed, not what ran in it
@@ -53,6 +54,12 @@ class ImageError(Error):
     """An image is missing, damaged, of the wrong kind, or refused by policy."""
 
     exit_code = 4
+
+
+class StalledError(ImageError):
+    """A server did not answer in time."""
+
+    exit_code = 7
 
 
 class RegistryError(ImageError):

@@ -24,6 +24,7 @@ from oci.errors import ImageError, StorageError
 from oci.gzip_stream import GzipStream
 from oci.image import OCI_LAYER_GZIP, Descriptor
 from oci.layout import Layout
+from oci.tar_content import padding, write_content
 from oci.zstd_stream import ZSTD_MAGIC, open_zstd
 
 # 1980-01-01T00:00:01Z: what pack and the lifecycle use; zip files cannot say anything earlier.
@@ -101,7 +102,7 @@ class LayerWriter:
         """A file with this content."""
         self._add(path, tarfile.REGTYPE, mode, owner, size_bytes=len(content))
         self._blob.write(content)
-        self._blob.write(bytes(-len(content) % tarfile.BLOCKSIZE))
+        self._blob.write(padding(len(content)))
 
     def add_link(self, path: PurePosixPath, target: str, *, owner: Owner = ROOT) -> None:
         """A symbolic link."""
@@ -166,14 +167,7 @@ class LayerWriter:
             status = os.fstat(file.fileno())
             mode = 0o755 if status.st_mode & 0o111 else 0o644
             self._add(target, tarfile.REGTYPE, mode, owner, size_bytes=status.st_size)
-            left = status.st_size
-            while left:
-                data = file.read(min(left, _CHUNK_BYTES))
-                if not data:
-                    raise StorageError(f"{source} became shorter while it was read")
-                left -= len(data)
-                self._blob.write(data)
-        self._blob.write(bytes(-status.st_size % tarfile.BLOCKSIZE))
+            write_content(file, status.st_size, self._blob.write, origin=source)
 
     def _add(
         self,

@@ -6,9 +6,10 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from oci.digest import Digest
+from oci.persist import Transient
 from oci.reference import Reference
 from oci.registry_connection import RegistryConnection
-from oci.registry_errors import Transient, broken_off, lying
+from oci.registry_errors import broken_off, lying
 
 
 class CheckedBody:

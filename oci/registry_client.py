@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from io import BytesIO
 from typing import IO, TypeVar
@@ -21,12 +20,11 @@ from oci.auth import Credential
 from oci.digest import Digest
 from oci.image import INDEX_TYPES, MANIFEST_TYPES, MAX_MANIFEST_BYTES
 from oci.patience import Patience
-from oci.persist import persist
+from oci.persist import Transient, persist, retry_after
 from oci.reference import Reference
 from oci.registry_body import CheckedBody
 from oci.registry_connection import Body, RegistryConnection
 from oci.registry_errors import (
-    Transient,
     failing,
     limited,
     lying,
@@ -297,12 +295,12 @@ class RegistryClient:
         if answer.status == 429:
             raise Transient(
                 limited(image, details=registry_words(body)),
-                asked_seconds=_retry_after(answer.headers.get("Retry-After", "")),
+                asked_seconds=retry_after(answer.headers.get("Retry-After", "")),
             )
         if answer.status in (408, 425) or answer.status >= 500:
             raise Transient(
                 failing(image, f"it answered {answer.status}"),
-                asked_seconds=_retry_after(answer.headers.get("Retry-After", "")),
+                asked_seconds=retry_after(answer.headers.get("Retry-After", "")),
             )
         raise refused_answer(image, answer.status, body, self._login.credential)
 
@@ -348,13 +346,3 @@ def _released(answer: BaseHTTPResponse) -> Iterator[None]:
         left = answer.length_remaining
         # What is long, or endless, is not worth a connection that could be used again.
         answer.drain_conn() if left is not None and left <= _MAX_ERROR_BYTES else answer.close()
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds, or a date."""
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None

@@ -25,9 +25,9 @@ from urllib3.exceptions import (
 
 from oci.errors import RegistryError, UsageError
 from oci.patience import Patience
+from oci.persist import Transient
 from oci.reference import DOCKER_HUB, Reference
 from oci.registry_errors import (
-    Transient,
     broken_off,
     lying,
     plain_http,

@@ -7,14 +7,12 @@ import re
 from collections.abc import Sequence
 
 from oci.auth import Credential
-from oci.errors import MissingImageError, RegistryError
+from oci.errors import MissingImageError, RegistryError, StalledError
 from oci.reference import Reference
 
 
-class RegistryTimeoutError(RegistryError):
+class RegistryTimeoutError(StalledError, RegistryError):
     """A registry did not answer in time."""
-
-    exit_code = 7
 
 
 class AccessRefusedError(RegistryError):
@@ -23,15 +21,6 @@ class AccessRefusedError(RegistryError):
 
 class WrongLoginError(AccessRefusedError):
     """The registry does not know the user, or not with this password."""
-
-
-class Transient(Exception):
-    """Worth another try. `final` is what to tell when there is none; asked_seconds: Retry-After."""
-
-    def __init__(self, final: RegistryError, *, asked_seconds: float | None = None) -> None:
-        super().__init__(final.message)
-        self.final = final
-        self.asked_seconds = asked_seconds
 
 
 def refused(

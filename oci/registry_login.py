@@ -13,10 +13,10 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from oci.auth import Credential, Secret
+from oci.persist import Transient
 from oci.reference import Reference
 from oci.registry_connection import RegistryConnection
 from oci.registry_errors import (
-    Transient,
     failing,
     limited,
     lying,

@@ -20,13 +20,13 @@ from oci.image import (
 )
 from oci.layout_intake import ForeignLayout
 from oci.location import ImageLocation, Transport
-from oci.persist import persist
+from oci.persist import Transient, persist
 from oci.platform import Platform
 from oci.process import Command, CommandResult, CommandRunner, LineSink
 from oci.reference import Reference
 from oci.registries import Pass, Registries
 from oci.registries import RegistryAccess as RegistryAccess
-from oci.registry_errors import Transient, stalled
+from oci.registry_errors import stalled
 from oci.skopeo_errors import explain
 from oci.source_files import check_source
 

@@ -8,8 +8,9 @@ from oci import registry_errors
 from oci.auth import Credential
 from oci.errors import DISK_FULL_HINT, CommandError, Error, ImageError, RegistryError, StorageError
 from oci.location import ImageLocation, Transport
+from oci.persist import Transient
 from oci.reference import Reference
-from oci.registry_errors import Transient, stalled
+from oci.registry_errors import stalled
 
 _Who = Callable[[Reference], Credential | None]
 _Make = Callable[[Reference, Sequence[str], _Who], RegistryError]

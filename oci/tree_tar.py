@@ -15,8 +15,8 @@ from enum import Enum
 from pathlib import Path
 
 from oci.errors import StorageError
+from oci.tar_content import padding, write_content
 
-_CHUNK_BYTES = 1 << 20
 _NANOSECONDS = 10**9
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -76,7 +76,7 @@ class TreeTar:
         """A file with this content."""
         self._header(name, tarfile.REGTYPE, 0o644, size_bytes=len(content))
         self._sink(content)
-        self._sink(bytes(-len(content) % tarfile.BLOCKSIZE))
+        self._sink(padding(len(content)))
 
     def close(self) -> None:
         """The mark that ends an archive."""
@@ -98,14 +98,7 @@ class TreeTar:
                 size_bytes=entry.size_bytes,
                 mtime_ns=entry.mtime_ns,
             )
-            left = entry.size_bytes
-            while left:
-                data = file.read(min(left, _CHUNK_BYTES))
-                if not data:
-                    raise StorageError(f"{path} became shorter while it was read")
-                left -= len(data)
-                self._sink(data)
-        self._sink(bytes(-entry.size_bytes % tarfile.BLOCKSIZE))
+            write_content(file, entry.size_bytes, self._sink, origin=path)
 
     def _header(
         self,

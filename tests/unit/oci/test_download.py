@@ -10,6 +10,7 @@ import pytest
 from oci.digest import Digest
 from oci.download import Downloads, Freshness
 from oci.errors import ImageError, UsageError
+from oci.patience import Patience
 from oci.web_address import WebAddress, is_web_address
 from tests.support.tls import make_tls
 from tests.support.web_files import Answer, WebFiles, serve_files
@@ -29,7 +30,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebFiles]:
 
 @pytest.fixture
 def downloads(tmp_path: Path) -> Downloads:
-    return Downloads(tmp_path / "downloads", pauses_seconds=(0, 0), max_bytes=1 << 20)
+    return Downloads(
+        tmp_path / "downloads", patience=Patience(tries=3, pause_seconds=0), max_bytes=1 << 20
+    )
 
 
 def fetch(
@@ -111,6 +114,15 @@ def test_a_busy_server_gets_another_try(
     assert [one.status for one in server.requests] == [503, 429, 200]
 
 
+def test_a_server_that_wants_to_be_left_alone_for_long_is_told_at_once(
+    server: WebFiles, downloads: Downloads
+) -> None:
+    server.files["/a.tgz"] = Answer(status=(503,), headers={"Retry-After": "3600"})
+    with pytest.raises(ImageError, match="its server answers with 503"):
+        fetch(downloads, server.url("/a.tgz"))
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "message", "requests"),
     [
@@ -186,7 +198,9 @@ def test_tls_is_checked_with_the_host_s_certificates_and_those_given(
         with pytest.raises(ImageError, match="certificate of its server is not trusted") as caught:
             fetch(downloads, secure.url("/a.tgz"))
         assert "--ca-cert" in caught.value.hint
-        trusting = Downloads(tmp_path / "d2", ca_file=tls.cert_dir / "ca.crt", pauses_seconds=())
+        trusting = Downloads(
+            tmp_path / "d2", ca_file=tls.cert_dir / "ca.crt", patience=Patience(tries=1)
+        )
         assert fetch(trusting, secure.url("/a.tgz"))[0] == BODY
         with pytest.raises(ImageError, match="redirected to 'http', which is not safe"):
             fetch(trusting, secure.url("/down"))

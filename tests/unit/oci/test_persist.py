@@ -3,9 +3,9 @@
 import pytest
 
 from oci.patience import Patience
-from oci.persist import persist
+from oci.persist import Transient, persist
 from oci.reference import Reference
-from oci.registry_errors import RegistryTimeoutError, Transient, failing, stalled
+from oci.registry_errors import RegistryTimeoutError, failing, stalled
 
 IMAGE = Reference.parse("registry.example/team/app:1")
 
