@@ -6,6 +6,7 @@ A *sparse* layout has the manifest and the configuration but not every layer.
 Source: OCI image-spec 1.1, "Image Layout Specification".
 """
 
+import os
 import shutil
 import stat
 import tempfile
@@ -120,7 +121,12 @@ class Layout:
 
     def move_to(self, path: Path) -> None:
         """Put the layout in another place; a damaged one is put right as it lies there, for
-        others may be using it."""
+        others may be using it. Its link to shared blobs becomes a relative one."""
+        shared = self.path / "blobs"
+        if shared.is_symlink():  # who moves a store elsewhere moves both ends of the link
+            blobs = os.path.relpath(shared.readlink(), path)
+            shared.unlink()
+            shared.symlink_to(blobs)
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
             self.path.rename(path)

@@ -110,12 +110,19 @@ def _damaged_images(store: Path, contents: StoreContents, bad: frozenset[str]) -
             yield Damage(part=Part.IMAGE, key=image.hex, what=shown(image), problem=problem)
 
 
+def _same(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False
+
+
 def _image_problem(
     store: Path, image: KeptImage, contents: StoreContents, bad: frozenset[str]
 ) -> str:
     path = image.layout.path
     blobs = path / "blobs"
-    if not blobs.is_symlink() or blobs.readlink() != store.absolute() / "blobs":
+    if not blobs.is_symlink() or not _same(blobs, store / "blobs"):
         return "does not lead to the blobs of this store"
     if not _is_layout_file(path):
         return "its oci-layout file is damaged or gone"

@@ -65,6 +65,14 @@ def test_a_fetched_image_is_found_under_its_name(store: ImageStore, made: Layout
     assert leftovers(store) == []
 
 
+def test_a_store_may_be_moved_to_another_place(store: ImageStore, made: Layout) -> None:
+    fetched = fetch(store, made)
+    moved = store.root.rename(store.root.with_name("moved"))
+    image = found(ImageStore(moved, Skopeo(CommandRunner())))
+    assert image.digest == fetched.digest
+    assert image.complete
+
+
 def test_other_names_and_platforms_mean_nothing_yet(store: ImageStore, made: Layout) -> None:
     fetch(store, made)
     assert store.find(Reference.parse("registry.example/team/app:2"), HOST) is None
