@@ -14,6 +14,7 @@ from lifecycle.detection import DetectionLog
 from lifecycle.detection_summary import verdict_lines
 from lifecycle.disk_watch import DiskWatch
 from lifecycle.errors import PhaseError
+from lifecycle.handed_on import check_handed_on
 from lifecycle.inputs import LifecycleInputs
 from lifecycle.phase import Phase
 from lifecycle.runtime.limits import Enforcement, LimitExceeded
@@ -149,6 +150,8 @@ class Execution:
             raise error.within(phase, log.buildpack) from None
         if exit_code != 0:
             raise _failure(phase, exit_code, tuple(kept), log.buildpack, detection)
+        if phase.runs_buildpacks:
+            check_handed_on(self.workspace.layers, phase, at=self.workspace.paths.layers)
         # The lifecycle only warns when it cannot keep its cache; the image is whole.
         lost_cache = disk_full and phase is Phase.EXPORT
         return PhaseOutcome(

@@ -14,6 +14,7 @@ from lifecycle.phase import Phase
 from lifecycle.platform_api import PlatformApi
 from lifecycle.runtime.spec import ContainerSpec, Network
 from lifecycle.workspace import Workspace
+from oci.errors import ImageError
 from oci.process import Command, LineSink, Stream
 from oci.reference import Reference
 
@@ -49,6 +50,10 @@ class Script:
 @pytest.fixture
 def execution(tmp_path: Path) -> Execution:
     paths = MountPaths()
+    for name in ("analyzed.toml", "group.toml", "plan.toml", "config/metadata.toml"):
+        path = tmp_path / "build/layers" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     return Execution(
         name="locald-b1",
         rootfs=tmp_path / "rootfs",
@@ -245,3 +250,13 @@ def test_secrets_are_files_of_the_build_phase_and_never_printed(execution: Execu
     error = failure(execution, Phase.EXPORT, 62, "ERROR: bad tok-9f8e7d6c5b4a")
     assert error.details == ("ERROR: bad ***",)
     assert "tok-9f8e7d6c5b4a" not in repr(execution.spec(Phase.BUILD))
+
+
+def test_what_a_buildpack_put_in_the_lifecycles_way_ends_the_build(execution: Execution) -> None:
+    path = execution.workspace.layers / "group.toml"
+    path.unlink()
+    path.symlink_to("/cache/committed")
+    execution.run(Phase.RESTORE, Script(), lambda _: None)
+    for phase in (Phase.DETECT, Phase.BUILD):
+        with pytest.raises(ImageError, match=rf"^{phase}: /layers/group\.toml, .* is a link$"):
+            execution.run(phase, Script(), lambda _: None)
