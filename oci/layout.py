@@ -155,9 +155,11 @@ class Layout:
 
     def drop_torn_layers(self, image: LayoutImage) -> None:
         """Delete the layers that are there in another size than the manifest says, unless it is
-        the manifest that is wrong: other images may have the same layers."""
+        the manifest that is wrong: other images may have the same layers. And folders in the
+        place of layers."""
         for digest in self.missing_layers(image):
             path = self.blob_path(digest)
+            _remove_folder(path)
             if _file_size(path) is not None and Digest.of_file(path) != digest:
                 path.unlink(missing_ok=True)
 
@@ -180,6 +182,7 @@ class Layout:
         digest = Digest.of(data)
         path = self.blob_path(digest)
         if not path.is_file() or path.read_bytes() != data:
+            _remove_folder(path)
             _replace(path, data)
         return digest
 
@@ -296,6 +299,12 @@ def _file_size(path: Path) -> int | None:
     except OSError:
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _remove_folder(path: Path) -> None:
+    """No blob is a folder: one in a blob's place is damage, and in the way of what belongs there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _replace(path: Path, data: bytes) -> None:

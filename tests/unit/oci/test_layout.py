@@ -182,6 +182,20 @@ def test_a_damaged_small_blob_is_replaced_when_it_is_written_again(layout: Layou
     assert layout.read_blob(digest) == b"content"
 
 
+def test_a_folder_in_the_place_of_a_blob_makes_way(layout: Layout) -> None:
+    image = layout.read()
+    (layer,) = image.layer_digests
+    for digest in (layer, image.manifest.config.parsed_digest()):
+        path = layout.blob_path(digest)
+        path.unlink()
+        (path / "deep").mkdir(parents=True)
+        (path / "deep/file").touch()
+    layout.drop_torn_layers(image)
+    assert not layout.blob_path(layer).exists()
+    layout.write_blob(image.config_bytes)
+    assert layout.read() == image
+
+
 def test_writers_of_one_blob_do_not_disturb_each_other(layout: Layout) -> None:
     failures: list[BaseException] = []
 
