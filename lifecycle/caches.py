@@ -266,8 +266,7 @@ class BuildCache:
         stays.
         """
         self.check()
-        self._take_in()
-        for folder in (self.root / name for name in _CONTENT):
+        for folder in (self.root / name for name in (*_CONTENT, _INCOMING)):
             if os.path.lexists(folder):
                 remove(folder)
             if os.path.lexists(folder):

@@ -8,7 +8,6 @@ import msgspec
 from lifecycle.caches import BuildCache, build_caches, unknown_folders
 from locald.paths import Paths
 from oci.allocation import allocated_bytes, file_bytes
-from oci.store_contents import read_contents
 
 
 class ListedCache(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,15 +29,6 @@ class ListedCache(msgspec.Struct, frozen=True, kw_only=True):
     gone: bool
 
 
-class UsedSpace(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of thing that locald keeps."""
-
-    what: str
-    folder: str
-    count: int
-    size_bytes: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class KeptFile:
     """A download, or something unpacked from one. used: seconds since the epoch."""
@@ -46,6 +36,11 @@ class KeptFile:
     path: Path
     size_bytes: int
     used: float
+
+    @property
+    def name(self) -> str:
+        """For people; the whole one is a digest."""
+        return f"{self.path.parent.parent.name}/{self.path.name[:24]}"
 
 
 def listed_cache(cache: BuildCache) -> ListedCache:
@@ -89,41 +84,3 @@ def kept_files(paths: Paths) -> tuple[KeptFile, ...]:
             size = allocated_bytes(path) if path.is_dir() else file_bytes(status)
             found.append(KeptFile(path=path, size_bytes=size, used=status.st_mtime))
     return tuple(found)
-
-
-def used_space(paths: Paths) -> tuple[UsedSpace, ...]:
-    """Everything that locald keeps on this host, each byte counted once."""
-    contents = read_contents(paths.store)
-    caches = all_caches(paths)
-    downloads, modules = paths.cache_dir / "downloads", paths.cache_dir / "modules"
-    rows = (
-        ("build caches", paths.build_caches, len(caches), allocated_bytes(paths.build_caches)),
-        ("downloads", downloads, _count(downloads / "files"), allocated_bytes(downloads)),
-        ("buildpacks and lifecycles", modules, _count(modules / "tree"), allocated_bytes(modules)),
-        (
-            "images",
-            paths.store / "blobs",
-            len(contents.images),
-            sum(contents.blobs.values()) + sum(image.own_bytes for image in contents.images),
-        ),
-        (
-            "unpacked builders",
-            paths.store / "rootfs",
-            len(contents.roots),
-            sum(root.size_bytes for root in contents.roots),
-        ),
-        (
-            "builds that run, or were killed",
-            paths.work,
-            _count(paths.work) + _count(paths.store / "tmp"),
-            allocated_bytes(paths.work, paths.store / "tmp"),
-        ),
-    )
-    return tuple(
-        UsedSpace(what=what, folder=str(folder), count=count, size_bytes=size)
-        for what, folder, count, size in rows
-    )
-
-
-def _count(folder: Path) -> int:
-    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle.caches import BuildCache
+from lifecycle.caches import BuildCache, build_caches
 from locald.build.project_caches import cache_name
+from locald.care.cache_clear import delete_kept, delete_unknown
 from locald.care.cache_list import KeptFile, all_caches, kept_files, project_is_gone
 from locald.paths import Paths
 from oci.allocation import allocated_bytes
-from oci.leases import alone
 from oci.locks import FileLock
 from oci.stale_files import KEPT_DAYS
 
@@ -31,6 +31,7 @@ class CacheRules:
 class Candidate:
     """Something that may go. why: it goes whatever the budget; "" when only the budget decides."""
 
+    path: Path
     name: str
     size_bytes: int
     used: float
@@ -62,18 +63,28 @@ class CachePruneReport:
 
 
 class CachePruner:
-    """remove: deletes a folder, whoever owns what is in it."""
+    """remove: deletes a folder, whoever owns what is in it. folder: of caches, which a user chose;
+    nothing else is looked at then, nor what in it is no cache."""
 
-    def __init__(self, paths: Paths, remove: Callable[[Path], object]) -> None:
+    def __init__(
+        self, paths: Paths, remove: Callable[[Path], object], *, folder: Path | None = None
+    ) -> None:
         self._paths = paths
         self._remove = remove
+        self._folder = folder
 
-    def prune(self, rules: CacheRules, *, dry_run: bool) -> CachePruneReport:
-        """Never what a build uses now."""
-        candidates = (
+    def candidates(self, rules: CacheRules) -> tuple[Candidate, ...]:
+        """All that there is, with why it would go."""
+        if self._folder is not None:
+            return tuple(self._cache(cache, rules) for cache in build_caches(self._folder))
+        return (
             *(self._cache(cache, rules) for cache in all_caches(self._paths)),
             *(self._file(file, rules) for file in kept_files(self._paths)),
         )
+
+    def prune(self, rules: CacheRules, *, dry_run: bool) -> CachePruneReport:
+        """Never what a build uses now."""
+        candidates = self.candidates(rules)
         chosen = choose(candidates, rules.max_bytes)
         pruned, in_use = [], []
         for one, why in chosen:
@@ -95,6 +106,7 @@ class CachePruner:
         elif rules.unused_seconds is not None:
             why = _age_reason(cache.used, rules, rules.unused_seconds)
         return Candidate(
+            path=cache.root,
             name=name,
             size_bytes=allocated_bytes(cache.root),
             used=cache.used,
@@ -105,16 +117,17 @@ class CachePruner:
     def _file(self, file: KeptFile, rules: CacheRules) -> Candidate:
         limit = KEPT_DAYS * _DAY_SECONDS if rules.unused_seconds is None else rules.unused_seconds
         return Candidate(
-            name=f"{file.path.parent.parent.name}/{file.path.name[:24]}",
+            path=file.path,
+            name=file.name,
             size_bytes=file.size_bytes,
             used=file.used,
             why=_age_reason(file.used, rules, limit),
-            delete=lambda: self._delete_file(file.path),
+            delete=lambda: delete_kept(file.path, self._remove),
         )
 
     def _delete_cache(self, cache: BuildCache, *, known: bool) -> bool:
         if not known and (cache.root.is_symlink() or not cache.root.is_dir()):
-            cache.root.unlink(missing_ok=True)
+            delete_unknown(cache, self._remove)
             return True
         if not cache.lock.exists():  # making one takes space, and nobody can hold it
             cache.delete(remove=self._remove)
@@ -127,14 +140,6 @@ class CachePruner:
         finally:
             lock.release()
         return True
-
-    def _delete_file(self, path: Path) -> bool:
-        with alone(path) as free:
-            if free and path.is_dir() and not path.is_symlink():
-                self._remove(path)
-            elif free:
-                path.unlink(missing_ok=True)
-            return free
 
 
 def choose(

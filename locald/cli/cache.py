@@ -16,6 +16,7 @@ from locald.build.project_caches import (
     locked,
     project_caches,
 )
+from locald.care.cache_clear import CacheClearer
 from locald.cli import cache_care
 from locald.cli.console import Progress
 from locald.cli.inspection_text import human_size
@@ -23,7 +24,6 @@ from locald.cli.state import State
 from locald.config.build_flags import BuildFlags
 from locald.config.resolve import read_requests
 from oci.errors import UsageError
-from oci.locks import exclusive
 from oci.scratch import remove
 
 cache_app = typer.Typer(
@@ -56,7 +56,12 @@ def cache_root() -> None:
 @cache_app.command("clear")
 def clear_command(
     path: ProjectFolder = None,
-    every: Annotated[bool, typer.Option("--all", help="The caches of every project.")] = False,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="The caches of every project, and all downloads and unpacked buildpacks."
+        ),
+    ] = False,
     folder: CacheFolder = None,
     quiet: Quiet = False,
 ) -> None:
@@ -69,16 +74,14 @@ def clear_command(
         raise UsageError("give PATH or --all, not both")
     if every and folder is not None:
         raise UsageError("give --cache or --all, not both")
-    caches = build_caches(state.paths.build_caches) if every else _chosen(path, folder, state)
+    clearer = CacheClearer(state.paths, lambda tree: remove(tree, state.runner), state.console.note)
     freed = 0
-    for cache in caches:
-        name = cache_name(cache.identity)
-        cache.check()
-        with exclusive(cache.lock, what=f"the cache of {name}", on_wait=state.console.note):
-            size = cache.size_bytes()
-            cache.clear(remove=lambda folder: remove(folder, state.runner))
-        freed += size
-        state.console.note(f"Cleared the cache of {name}: {human_size(size)}")
+    for one in clearer.clear_all() if every else map(clearer.clear, _chosen(path, folder, state)):
+        if one.in_use:
+            state.console.note(f"Kept {one.name}: a build uses it")
+            continue
+        freed += one.size_bytes
+        state.console.note(f"Cleared {one.name}: {human_size(one.size_bytes)}")
     state.console.result(f"{freed} bytes freed")
 
 
@@ -178,6 +181,4 @@ def _chosen(path: Path | None, folder: Path | None, state: State) -> tuple[Build
         return project_caches(path or Path(), state.paths)
     if path is not None:
         raise UsageError("give PATH or --cache, not both: a folder of caches has no project")
-    if not folder.is_dir():
-        raise UsageError(f"--cache: {folder}: no such folder")
-    return build_caches(folder)
+    return build_caches(cache_care.given(folder))

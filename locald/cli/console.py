@@ -8,6 +8,7 @@ object a line.
 import copy
 import json
 import os
+import shutil
 import sys
 import threading
 from collections import deque
@@ -17,7 +18,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lifecycle.phase import Phase
-from locald.cli.safe_text import safe_text
+from locald.cli.safe_text import safe_document, safe_text
 from oci.errors import Error
 from oci.process import Stream
 
@@ -105,6 +106,11 @@ class Console:
         """May colours be shown?"""
         return self._color
 
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that results go to; None when they go elsewhere."""
+        return shutil.get_terminal_size().columns if self._screen.out.isatty() else None
+
     def result(self, text: str) -> None:
         """A line of the result, to standard output."""
         with self._screen.lock:
@@ -115,7 +121,7 @@ class Console:
         """A whole document, to standard output."""
         with self._screen.lock:
             self._clear_live()
-            self._write(self._screen.out, text if text.endswith("\n") else text + "\n")
+            self._write(self._screen.out, safe_document(text.removesuffix("\n")) + "\n")
 
     def program_line(self, stream: Stream, line: str) -> None:
         """A line of a program that the user asked to run, to the same output that it used."""
@@ -293,7 +299,7 @@ class Console:
         stamp = {"time": _now().isoformat()} if self._timestamps else {}
         document: Mapping[str, Any] = {"event": kind, **stamp, **service, **fields}
         with self._screen.lock:
-            self._write(self._screen.err, json.dumps(document) + "\n")
+            self._write(self._screen.err, safe_document(json.dumps(document)) + "\n")
 
     def _paint(self, style: str, text: str) -> str:
         return f"{style}{text}{_RESET}" if self._color else text

@@ -14,8 +14,9 @@ from locald.care.size_text import parse_age, parse_size
 from locald.cli.console import Progress
 from locald.cli.inspection_text import human_size
 from locald.cli.state import State
-from locald.cli.table_text import ago, table_lines
+from locald.cli.table_text import NOTHING, ago, table_lines
 from locald.cli.verify_store import Json, NoRepair, Quiet, verify
+from oci.platform import Platform
 from oci.store_contents import read_contents
 from oci.store_names import StoreNames
 from oci.store_prune import PruneReport, StorePruner
@@ -26,6 +27,10 @@ images_app = typer.Typer(
 )
 
 _SHORT = len("sha256:") + 12
+_TITLES = (
+    "NAME", "DIGEST", "PLATFORM", "KIND", "SIZE", "OWN", "UNPACKED", "USED", "PROJECT", "BRANCH",
+)  # fmt: skip
+_SIZES, _OPTIONAL, _TEXTS = frozenset({4, 5, 6}), frozenset({2, 6, 8, 9}), frozenset({0, 8, 9})
 
 
 @images_app.callback()
@@ -42,15 +47,12 @@ def ls_command(
 ) -> None:
     """List images: size, last use, and for which project and branch they were built.
 
-    OWN is what no other image shares.
+    OWN is what no other image shares. An image with several names has a line for each.
     """
     state = _state(quiet=False)
     contents = read_contents(state.paths.store)
-    images = [
-        one
-        for one in listed_images(contents)
-        if every or (one.names and one.kind != "intermediate")
-    ]
+    known = listed_images(contents)
+    images = [one for one in known if every or (one.names and one.kind != "intermediate")]
     if json:
         document = {
             "images": images,
@@ -59,16 +61,34 @@ def ls_command(
         }
         state.console.document(_json(document))
         return
+    if not known:
+        state.console.note("no images yet: `locald build` fetches and makes them")
     now = time.time()
-    rows = [row for one in images for row in _rows(one, now)]
-    titles = ("NAME", "DIGEST", "KIND", "SIZE", "OWN", "UNPACKED", "USED", "PROJECT", "BRANCH")
-    for line in table_lines(titles, rows, right=frozenset({3, 4, 5})):
+    foreign = {one.platform for one in images} - {str(Platform.of_host())}
+    rows = [row for one in images for row in _rows(one, now, told=bool(foreign))]
+    for line in table_lines(
+        _TITLES,
+        rows,
+        right=_SIZES,
+        optional=_OPTIONAL,
+        shrinking=_TEXTS,
+        width=state.console.width,
+    ):
         state.console.result(line)
+    nameless = sum(1 for one in known if not one.names)
+    if nameless and not every:
+        what = _count(nameless, "image")
+        state.console.note(f"{what} without a name: --all lists, `locald images prune` deletes")
 
 
 @images_app.command("rm")
 def rm_command(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of images.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", help="Names of images; or a digest, its beginning: all its names."
+        ),
+    ],
     platform: Annotated[
         str | None,
         typer.Option("--platform", metavar="OS/ARCH", help="Only that.", show_default="all"),
@@ -113,10 +133,9 @@ def prune_command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Delete images without a name, and what only they need; what killed builds left. Images with
-    a name stay, and what a running build uses.
+    """Delete images without a name, what only they need, and what killed builds left.
 
-    Prints how many bytes were freed.
+    Images with a name stay, and what a running build uses. Prints how many bytes were freed.
     """
     state = _state(quiet=quiet)
     report = _pruner(state).prune(_rules(older_than, keep), dry_run=dry_run)
@@ -141,19 +160,21 @@ def register(app: typer.Typer) -> None:
     app.add_typer(images_app)
 
 
-def _rows(image: ListedImage, now: float) -> list[tuple[str, ...]]:
+def _rows(image: ListedImage, now: float, *, told: bool) -> list[tuple[str, ...]]:
+    """told: is the platform worth telling?"""
     kind = image.kind if image.whole else f"{image.kind}, without all layers"
     facts = (
         image.digest[:_SHORT],
+        (image.platform or NOTHING) if told else NOTHING,
         kind,
         human_size(image.size_bytes),
         human_size(image.own_bytes),
-        human_size(image.unpacked_bytes) if image.unpacked_bytes else "-",
+        human_size(image.unpacked_bytes) if image.unpacked_bytes else NOTHING,
         ago(image.used, now),
-        image.project or "-",
-        image.branch or "-",
+        image.project or NOTHING,
+        image.branch or NOTHING,
     )
-    return [(name, *facts) for name in image.names or ("-",)]
+    return [(name, *facts) for name in image.names or (NOTHING,)]
 
 
 def _rules(older_than: str | None, keep: str | None) -> PruneRules:
@@ -182,7 +203,7 @@ def _tell_pruned(state: State, report: PruneReport, *, dry_run: bool) -> None:
     )
     listed = ", ".join(_count(count, what) for count, what in counts if count)
     if listed:
-        state.console.note(f"{verb}: {listed}")
+        state.console.note(f"{verb}: {listed}; {human_size(report.freed_bytes)}")
     if report.in_use:
         state.console.note(f"Kept, because a build uses it: {_count(report.in_use, 'image')}")
     state.console.result(f"{report.freed_bytes} bytes {'to free' if dry_run else 'freed'}")

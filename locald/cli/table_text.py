@@ -4,22 +4,58 @@ import time
 from collections.abc import Iterator, Sequence
 
 _GAP = "  "
+NOTHING = "-"
+_CUT = "…"
+_NARROWEST = 12
 _STEPS = ((60, "s"), (60, "min"), (24, "h"), (7, "days"), (52, "weeks"))
 
 
 def table_lines(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: frozenset[int] = frozenset(),
+    optional: frozenset[int] = frozenset(),
+    shrinking: frozenset[int] = frozenset(),
+    width: int | None = None,
 ) -> Iterator[str]:
-    """The lines of a table; nothing at all without rows. right: columns aligned to the right."""
+    """The lines of a table; nothing at all without rows.
+
+    right: columns aligned to the right. optional: left out when they say `NOTHING` in every row.
+    shrinking: columns that are cut, at the front, where the table is wider than `width`.
+    """
     if not rows:
         return
-    widths = [max(len(row[index]) for row in (titles, *rows)) for index in range(len(titles))]
+    shown = [
+        index
+        for index in range(len(titles))
+        if index not in optional or any(row[index] != NOTHING for row in rows)
+    ]
+    widths = {index: max(len(row[index]) for row in (titles, *rows)) for index in shown}
+    if width is not None:
+        _shrink(widths, {index for index in shown if index in shrinking}, width)
     for row in (titles, *rows):
-        cells = (
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield _GAP.join(cells).rstrip()
+        cells = ((_cut(row[index], widths[index]), index) for index in shown)
+        yield _GAP.join(
+            cell.rjust(widths[index]) if index in right else cell.ljust(widths[index])
+            for cell, index in cells
+        ).rstrip()
+
+
+def _shrink(widths: dict[int, int], shrinking: set[int], width: int) -> None:
+    """Take from the widest of these until all fits, or they are as narrow as is of use."""
+    excess = sum(widths.values()) + len(_GAP) * (len(widths) - 1) - width
+    while excess > 0 and shrinking:
+        widest = max(shrinking, key=lambda index: widths[index])
+        if widths[widest] <= _NARROWEST:
+            return
+        widths[widest] -= 1
+        excess -= 1
+
+
+def _cut(text: str, width: int) -> str:
+    """The end of a path or a name tells more than its beginning."""
+    return text if len(text) <= width else _CUT + text[len(text) - width + 1 :]
 
 
 def ago(then: float, now: float | None = None) -> str:

@@ -49,7 +49,9 @@ def age(path: Path, days: float) -> None:
 
 
 def candidate(name: str, *, used: float, why: str = "", size: int = 10) -> Candidate:
-    return Candidate(name=name, size_bytes=size, used=used, why=why, delete=lambda: True)
+    return Candidate(
+        path=Path(name), name=name, size_bytes=size, used=used, why=why, delete=lambda: True
+    )
 
 
 def test_a_budget_takes_the_oldest_until_the_rest_fits() -> None:

@@ -59,6 +59,26 @@ def test_a_text_means_names(known: tuple[NamedImage, ...], text: str, expected: 
     assert found(known, text) == expected
 
 
+def test_a_digest_means_all_names_of_the_image(known: tuple[NamedImage, ...]) -> None:
+    for text in (str(DIGEST), f"sha256:{DIGEST.hex[:12]}", DIGEST.hex[:12]):
+        assert len(found(known, text)) == len(NAMES)
+    for text in (DIGEST.hex[:11], "sha256:000000000000"):
+        with pytest.raises(ImageError, match="there is no image"):
+            found(known, text)
+
+
+def test_a_beginning_of_two_digests_is_refused(tmp_path: Path) -> None:
+    names = StoreNames(tmp_path)
+    (tmp_path / "locks").mkdir()
+    for end in "ab":
+        digest = f"sha256:{'0' * 63}{end}"
+        record = RefRecord(digest=digest, source="", source_digest=digest, fetched=0.0)
+        names.write(Reference.parse(f"localhost/{end}:1"), Platform.of_host(), record)
+    with pytest.raises(UsageError, match="beginning of several digests"):
+        found(names.all(), "0" * 12)
+    assert found(names.all(), "0" * 63 + "b") == [f"b:1 {Platform.of_host()}"]
+
+
 def test_a_platform_narrows(known: tuple[NamedImage, ...]) -> None:
     assert found(known, "shop", platform="linux/arm64") == ["shop:latest linux/arm64"]
     with pytest.raises(ImageError, match="no image debian:12 in the store for linux/arm64"):

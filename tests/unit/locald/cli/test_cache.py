@@ -10,6 +10,7 @@ import pytest
 from lifecycle.caches import BuildCache, build_caches
 from locald.cli.app import main
 from oci.errors import StorageError
+from oci.leases import Leases
 from oci.locks import exclusive
 from oci.platform import Platform
 
@@ -70,12 +71,55 @@ def test_the_current_folder_is_the_default(
     assert is_empty(cache)
 
 
-def test_all(caches: Path, tmp_path: Path) -> None:
-    both = filled(caches, tmp_path / "shop"), filled(caches, tmp_path / "other")
-    (caches / "no-cache").mkdir()
+def test_all_means_downloads_and_unpacked_buildpacks_too(
+    caches: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("shop", "other"):
+        filled(caches, tmp_path / name)
+    (caches / "no-cache/folder").mkdir(parents=True)
+    downloads, modules = tmp_path / "cache/downloads", tmp_path / "cache/modules"
+    for folder in (downloads / "files", downloads / "urls", downloads / "locks"):
+        folder.mkdir(parents=True)
+    (downloads / "files/abc").write_bytes(b"x" * 5000)
+    (downloads / "urls/key.json").touch()
+    (downloads / "locks/key.lock").touch()
+    for name in ("free", "mounted"):
+        (modules / "tree" / name).mkdir(parents=True)
+        (modules / "tree" / name / "bin").touch()
+    leases = Leases()
+    leases.take(modules / "tree/mounted")
     assert main(["cache", "clear", "--all"]) == 0
-    assert all(map(is_empty, both))
-    assert (caches / "no-cache").is_dir()
+    out, err = capsys.readouterr()
+    assert int(out.split()[0]) >= 205_000
+    assert "Kept modules/mounted: a build uses it" in err
+    left = [path for path in (tmp_path / "cache").rglob("*") if not path.is_dir()]
+    assert left == [modules / "tree/mounted/bin"]
+    assert not list(caches.iterdir())
+    leases.release()
+    assert main(["cache", "clear", "--all"]) == 0
+    assert not list((modules / "tree").iterdir())
+
+
+def test_a_chosen_folder_of_caches_is_listed_and_pruned(
+    caches: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = tmp_path / "chosen"
+    cache = filled(chosen, tmp_path / "shop")
+    (chosen / "no-cache").mkdir()
+    mine = filled(caches, tmp_path / "shop")
+    flags = ["--cache", str(chosen)]
+    assert main(["cache", "ls", *flags]) == 0
+    assert capsys.readouterr().out.count("shop ") == 1
+    assert main(["cache", "prune", *flags]) == 2
+    assert "--older-than" in capsys.readouterr().err
+    assert main(["cache", "prune", *flags, "--older-than", "1d"]) == 0
+    assert main(["cache", "prune", *flags, "--keep", "0"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "0 bytes freed"
+    assert not cache.root.exists()
+    assert (chosen / "no-cache").is_dir()
+    assert not is_empty(mine)
+    assert main(["cache", "ls", str(tmp_path), *flags]) == 2
+    assert main(["cache", "prune", "--cache", str(tmp_path / "no"), "--keep", "0"]) == 2
 
 
 def test_a_project_that_is_gone_can_be_named(caches: Path, tmp_path: Path) -> None:
@@ -129,6 +173,14 @@ def test_what_stays_is_named(caches: Path, tmp_path: Path) -> None:
         cache.clear(remove=lambda _: None)
     cache.clear()
     assert is_empty(cache)
+
+
+def test_content_that_was_on_its_way_in_goes_too(caches: Path, tmp_path: Path) -> None:
+    cache = filled(caches, tmp_path / "shop")
+    (cache.root / "incoming/build/new").mkdir(parents=True)
+    cache.clear()
+    assert is_empty(cache)
+    assert not (cache.root / "incoming").exists()
 
 
 def test_a_file_with_two_names_counts_once(caches: Path, tmp_path: Path) -> None:

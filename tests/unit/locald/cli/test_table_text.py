@@ -14,6 +14,27 @@ def test_columns_are_aligned() -> None:
     ]
 
 
+def test_a_column_that_says_nothing_is_left_out() -> None:
+    rows = [("a", "-", "-"), ("b", "-", "main")]
+    lines = table_lines(("NAME", "PROJECT", "BRANCH"), rows, optional=frozenset({1, 2}))
+    assert list(lines) == ["NAME  BRANCH", "a     -", "b     main"]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (None, ["NAME  FOLDER", "a     /home/dev/some/where/shop"]),
+        (31, ["NAME  FOLDER", "a     /home/dev/some/where/shop"]),
+        (24, ["NAME  FOLDER", "a     …v/some/where/shop"]),
+        (3, ["NAME  FOLDER", "a     …/where/shop"]),
+    ],
+)
+def test_paths_are_cut_where_the_terminal_is_narrow(width: int | None, lines: list[str]) -> None:
+    rows = [("a", "/home/dev/some/where/shop")]
+    shrinking = frozenset({1})
+    assert list(table_lines(("NAME", "FOLDER"), rows, shrinking=shrinking, width=width)) == lines
+
+
 def test_a_table_without_rows_is_nothing() -> None:
     assert list(table_lines(("NAME",), [])) == []
 
