@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from oci.errors import Error
+from oci.errors import Error, Interrupted
 from oci.idmap import SubordinateIds
 from oci.locks import FileLock, exclusive
 from oci.process import CommandRunner
@@ -52,7 +52,11 @@ def held_folder(
         try:
             yield root
         finally:
-            _try_to_remove(root, runner)
+            try:
+                _try_to_remove(root, runner)
+            except Interrupted:  # the first signal lets the cleaning end; a second one would not
+                _try_to_remove(root, runner)
+                raise
 
 
 def remove_abandoned(parent: Path, runner: CommandRunner) -> None:

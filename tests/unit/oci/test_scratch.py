@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oci.errors import ImageError
+from oci.errors import ImageError, Interrupted
 from oci.process import Command, CommandRunner, RunningCommand
+from oci.removal import remove_tree
 from oci.scratch import remove_abandoned, scratch_folder
 from tests.support.fake_tools import FakeTools
 
@@ -43,6 +44,23 @@ def other_build(work: Path) -> tuple[RunningCommand, Path]:
 
 def folders(work: Path) -> list[Path]:
     return list(work.iterdir())
+
+
+def test_a_signal_while_the_folder_goes_lets_it_go(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removals = []
+
+    def interrupted_once(folder: Path) -> bool:
+        removals.append(folder)
+        if len(removals) == 1:
+            raise Interrupted(signal.SIGHUP)
+        return remove_tree(folder)
+
+    monkeypatch.setattr("oci.scratch.remove_tree", interrupted_once)
+    with pytest.raises(Interrupted), scratch_folder(work, RUNNER):
+        pass
+    assert not folders(work)
 
 
 def test_a_folder_lasts_as_long_as_its_build(work: Path) -> None:
