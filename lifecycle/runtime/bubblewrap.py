@@ -15,6 +15,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import assert_never
 
 from lifecycle.runtime.bpf import bpf_program
 from lifecycle.runtime.filesystem import Filesystem, Filesystems
@@ -25,6 +26,7 @@ from lifecycle.runtime.oci_config import MASKED_PATHS, READ_ONLY_PATHS
 from lifecycle.runtime.outer import with_possible_network
 from lifecycle.runtime.seccomp import profile
 from lifecycle.runtime.spec import UMASK, ContainerSpec, Mount, Network, RuntimeName
+from lifecycle.runtime.sysfs import INTERFACE_PATHS, NoInterfaces
 from oci.errors import ContainerError
 from oci.idmap import IdMap
 from oci.process import Command, CommandResult, CommandRunner, LineSink, find_tool, missing_tool
@@ -38,10 +40,12 @@ def options(
     own_proc: bool,
     named: bool = True,
     hidden_paths: Sequence[Path] = (),
+    sysfs: Path = Path("/sys"),
 ) -> tuple[str, ...]:
     """Bubblewrap's options; they go through a pipe, because they hold the environment.
 
-    hidden_paths: those of podman's masked paths which this host has.
+    hidden_paths: folders and files that are there and must not be seen.
+    sysfs: what is seen as /sys.
     """
     return (
         "--unshare-user", "--uid", str(spec.user), "--gid", str(spec.group),
@@ -55,7 +59,7 @@ def options(
         "--bind", str(files.rootfs), "/",
         *(("--proc", "/proc") if own_proc else ("--bind", "/proc", "/proc")),
         "--dev", "/dev", "--mqueue", "/dev/mqueue",
-        "--ro-bind", "/sys", "/sys",
+        "--ro-bind", str(sysfs), "/sys",
         *(word for path in hidden_paths for word in _hide(path)),
         *(word for path in READ_ONLY_PATHS if own_proc for word in ("--ro-bind-try", path, path)),
         *(word for mount in files.mounts for word in _bind(mount)),
@@ -132,7 +136,7 @@ class BubblewrapSandbox:
         self._network_folder.mkdir()
         self._files = Filesystems(runner, namespace, scratch)
         self._private: PrivateNetwork | None = None
-        self._hidden_paths = tuple(p for p in map(Path, MASKED_PATHS) if p.exists())
+        self._no_interfaces = NoInterfaces(runner, namespace, scratch / "sys")
         self._named = may_name_containers(lambda argv: namespace.run(*argv, check=False))
 
     def prepare(self, spec: ContainerSpec) -> None:
@@ -146,12 +150,14 @@ class BubblewrapSandbox:
             self._private.publish(spec.ports)
         files = self._files.mount(spec)
         status = files.folder / "status"
+        sysfs = self._sysfs(spec)
         words = options(
             spec,
             files,
             own_proc=self._own_proc,
             named=self._named,
-            hidden_paths=self._hidden_paths if self._own_proc else (),
+            hidden_paths=self._hidden_paths(spec, sysfs),
+            sysfs=sysfs or Path("/sys"),
         )
         with _memory_file(self._filter) as seccomp_fd, status.open("wb") as status_file:
             argv = self._namespace.argv(
@@ -196,9 +202,30 @@ class BubblewrapSandbox:
 
     def close(self) -> None:
         """End what still runs."""
+        self._no_interfaces.close()
         if self._private is not None:
             self._private.close()
         self._files.remove_containers()
+
+    def _sysfs(self, spec: ContainerSpec) -> Path | None:
+        """One that shows no interface of the host's. None: there is none, or it may show them."""
+        match spec.network:
+            case Network.NONE:
+                return self._no_interfaces.path
+            case Network.PRIVATE:
+                return self._private.sysfs if self._private is not None else None
+            case Network.HOST:
+                return None
+            case _:
+                assert_never(spec.network)
+
+    def _hidden_paths(self, spec: ContainerSpec, sysfs: Path | None) -> tuple[Path, ...]:
+        foreign = spec.network is not Network.HOST and sysfs is None
+        names = (
+            *(MASKED_PATHS if self._own_proc else ()),
+            *(INTERFACE_PATHS if foreign else ()),
+        )
+        return tuple(path for path in map(Path, names) if path.exists())
 
     def _enter_network(self, spec: ContainerSpec) -> tuple[str, ...]:
         if spec.network is not Network.PRIVATE:

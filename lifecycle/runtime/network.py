@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lifecycle.runtime.spec import Network, Port
+from lifecycle.runtime.sysfs import MOUNT_ARGV
 from oci.errors import ContainerError, HostError
 from oci.process import Command, CommandRunner, RunningCommand
 from oci.userns import UserNamespace
@@ -28,7 +29,12 @@ _TUN_HINT = (
     "or choose another network with --network host or --network none"
 )
 _API_SOCKET = "api"
-_HOLDER = ("unshare", "--net", "sh", "-c", "echo $$; exec cat >/dev/null")
+# The rest is a command that may fail. Says its process id, and how the command ended.
+_HOLDER = (
+    *("unshare", "--net", "sh", "-c"),
+    'ended=0; "$@" 2>/dev/null || ended=$?; echo "$$ $ended"; exec cat >/dev/null',
+    "sh",
+)
 
 
 def require_tun(tun: Path = TUN) -> None:
@@ -89,12 +95,16 @@ class PrivateNetwork:
     def __init__(self, runner: CommandRunner, namespace: UserNamespace, folder: Path) -> None:
         self._folder = folder
         require_tun()
-        self._holder = runner.start(Command(argv=namespace.argv(*_HOLDER)))
+        sysfs = folder / "sys"
+        sysfs.mkdir()
+        argv = (*_HOLDER, *MOUNT_ARGV, str(sysfs))
+        self._holder = runner.start(Command(argv=namespace.argv(*argv)))
         try:
-            pid = self._holder.read_line()
+            pid, _, failed = self._holder.read_line().partition(" ")
             if not pid:
                 raise HostError("no network namespace", details=self._holder.stderr_tail)
             self._path = Path("/proc", pid, "ns/net")
+            self._sysfs = sysfs if failed == "0" else None
             self._helper = self._start_helper(runner, namespace)
         except BaseException:
             self._holder.close()
@@ -104,6 +114,12 @@ class PrivateNetwork:
     def path(self) -> Path:
         """The namespace file, as the processes in the user namespace see it."""
         return self._path
+
+    @property
+    def sysfs(self) -> Path | None:
+        """A sysfs with the interfaces of this network, as they see it; None where the kernel
+        allows no new one."""
+        return self._sysfs
 
     def close(self) -> None:
         """End the helper and the namespace."""

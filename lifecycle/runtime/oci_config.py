@@ -6,6 +6,7 @@ from typing import Any
 
 from lifecycle.runtime.seccomp import profile
 from lifecycle.runtime.spec import ContainerSpec, Mount, Network
+from lifecycle.runtime.sysfs import INTERFACE_PATHS
 from oci.idmap import IdMap, IdRange
 
 # Podman's lists: parts of /proc and /sys that tell of the host, or act on it.
@@ -33,7 +34,9 @@ class Prepared:
         host's when the spec says so.
     gate: argv of a program that the runtime runs, and waits for, right before the start.
     named: it gets a host name. Else the outer one is seen, as its namespace has copied it.
-    new_sysfs: else it sees the /sys of this process.
+    new_sysfs: may the runtime mount one, in a network namespace that it has made itself?
+    sysfs: one with none of the host's interfaces. Without either the container sees the /sys of
+        this process, in which they are hidden.
     """
 
     rootfs: Path
@@ -42,6 +45,7 @@ class Prepared:
     gate: tuple[str, ...] = ()
     named: bool = True
     new_sysfs: bool = True
+    sysfs: Path | None = None
 
 
 def runtime_config(spec: ContainerSpec, id_map: IdMap, prepared: Prepared) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def runtime_config(spec: ContainerSpec, id_map: IdMap, prepared: Prepared) -> di
             "namespaces": _namespaces(spec, prepared),
             "uidMappings": _mappings(id_map.uids),
             "gidMappings": _mappings(id_map.gids),
-            "maskedPaths": list(MASKED_PATHS),
+            "maskedPaths": [*MASKED_PATHS, *_hidden_interfaces(spec, prepared)],
             "readonlyPaths": list(READ_ONLY_PATHS),
             "seccomp": profile(),
         },
@@ -93,7 +97,6 @@ def _namespaces(spec: ContainerSpec, prepared: Prepared) -> list[dict[str, str]]
 
 
 def _system_mounts(spec: ContainerSpec, prepared: Prepared) -> list[dict[str, Any]]:
-    owns_network = spec.network is not Network.HOST and prepared.network_namespace is None
     no_files = ["nosuid", "noexec", "nodev"]
     return [
         _mount("/proc", "proc", "proc", no_files),
@@ -104,12 +107,23 @@ def _system_mounts(spec: ContainerSpec, prepared: Prepared) -> list[dict[str, An
         ),
         _mount("/dev/shm", "tmpfs", "shm", [*no_files, "mode=1777"]),
         _mount("/dev/mqueue", "mqueue", "mqueue", no_files),
-        # A new sysfs needs a network namespace that the container's user namespace owns, and
-        # outside an ordinary container.
         _mount("/sys", "sysfs", "sysfs", [*no_files, "ro"])
-        if owns_network and prepared.new_sysfs
-        else _mount("/sys", "none", "/sys", ["rbind", "rprivate", "rro", *no_files]),
+        if _mounts_sysfs(spec, prepared)
+        else _mount(
+            "/sys", "none", str(prepared.sysfs or "/sys"), ["rbind", "rprivate", "rro", *no_files]
+        ),
     ]  # fmt: skip
+
+
+def _mounts_sysfs(spec: ContainerSpec, prepared: Prepared) -> bool:
+    """It needs a network namespace that the container's user namespace owns."""
+    joins = spec.network is Network.HOST or prepared.network_namespace is not None
+    return prepared.new_sysfs and not joins
+
+
+def _hidden_interfaces(spec: ContainerSpec, prepared: Prepared) -> tuple[str, ...]:
+    own = spec.network is Network.HOST or prepared.sysfs is not None
+    return () if own or _mounts_sysfs(spec, prepared) else INTERFACE_PATHS
 
 
 def _bind(mount: Mount) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from lifecycle.runtime.network import PrivateNetwork
 from lifecycle.runtime.oci_config import Prepared, runtime_config
 from lifecycle.runtime.outer import in_container, with_possible_network
 from lifecycle.runtime.spec import UMASK, ContainerSpec, Network, RuntimeName
+from lifecycle.runtime.sysfs import NoInterfaces
 from oci.errors import ContainerError, Error
 from oci.idmap import IdMap, SubordinateIds
 from oci.process import Command, CommandRunner, LineSink, StartedCommand, find_tool, missing_tool
@@ -101,6 +102,10 @@ class RuncSandbox:
         self._wanted: deque[ContainerSpec] = deque()
         self._ready: _Started | None = None
         self._preparing: threading.Thread | None = None
+        # In an ordinary container runc could mount none, and would not start.
+        self._no_interfaces = (
+            NoInterfaces(runner, namespace, scratch / "sys") if in_container() else None
+        )
         self._named = may_name_containers(lambda argv: namespace.run(*argv, check=False))
 
     def prepare(self, spec: ContainerSpec) -> None:
@@ -148,6 +153,8 @@ class RuncSandbox:
     def close(self) -> None:
         """End what still runs, and delete what belongs to subordinate ids."""
         self._discard_prepared()
+        if self._no_interfaces is not None:
+            self._no_interfaces.close()
         if self._private is not None:
             self._private.close()
         self._files.remove_containers()
@@ -155,13 +162,15 @@ class RuncSandbox:
     def _start(self, spec: ContainerSpec, *, gated: bool) -> _Started:
         files = self._files.mount(spec)
         gate = _make_gate(files.folder) if gated else None
+        private = self._network(spec)
         prepared = Prepared(
             rootfs=files.rootfs,
             mounts=files.mounts,
-            network_namespace=self._network(spec),
+            network_namespace=None if private is None else private.path,
             gate=_gate_argv(files.folder) if gated else (),
             named=self._named,
-            new_sysfs=not in_container(),
+            new_sysfs=self._no_interfaces is None,
+            sysfs=self._sysfs(spec, private),
         )
         config = runtime_config(spec, IdMap(spec.user, spec.group), prepared)
         (files.folder / "config.json").write_text(json.dumps(config))
@@ -185,12 +194,19 @@ class RuncSandbox:
         if spec.ports and self._private is not None:
             self._private.publish(spec.ports)
 
-    def _network(self, spec: ContainerSpec) -> Path | None:
+    def _network(self, spec: ContainerSpec) -> PrivateNetwork | None:
         if spec.network is not Network.PRIVATE:
             return None
         if self._private is None:
             self._private = PrivateNetwork(self._runner, self._namespace, self._network_folder)
-        return self._private.path
+        return self._private
+
+    def _sysfs(self, spec: ContainerSpec, private: PrivateNetwork | None) -> Path | None:
+        """One to bind, that shows no interface of the host's; None: runc mounts one, or none can
+        be had."""
+        if spec.network is Network.NONE and self._no_interfaces is not None:
+            return self._no_interfaces.path
+        return None if private is None else private.sysfs
 
     def _prepare_next(self) -> None:
         if self._ready is not None or self._preparing is not None or not self._wanted:

@@ -89,6 +89,10 @@ print(json.dumps({
     "allowed": sorted(n for n, call in calls.items() if not refused(call)),
     "devices": sorted(devices),
     "writable_system": writable_system,
+    "in_sysfs": sorted({
+        n for top in ("/sys/class", "/sys/devices") for d, folders, _ in os.walk(top)
+        if os.path.basename(d) == "net" for n in os.listdir(d)
+    }),
     "interfaces": sorted(l.split(":")[0].strip() for l in list(open("/proc/net/dev"))[2:]),
     "mounts": {m[4]: "ro" in m[5].split(",") for m in mounts},
     "suid_mounts": [m[4] for m in mounts if m[4] in ("/layers", "/workspace", "/tmp")
@@ -209,6 +213,7 @@ def test_what_a_phase_of_buildpacks_finds(
 def _check_network(inside: dict[str, Any], given: dict[str, Any], network: str) -> None:
     assert given["network"] == network
     assert inside["interfaces"] == (["lo"] if network == "none" else ["lo", "tap0"])
+    assert set(inside["in_sysfs"]) <= set(inside["interfaces"])
 
 
 def _check_mounts(inside: dict[str, Any], given: dict[str, Any]) -> None:
@@ -240,6 +245,7 @@ def test_the_probe_sees_what_is_there(
     for inside in seen.inside.values():
         assert inside["loopback"]
         assert inside["abstract"]
+        assert set(inside["in_sysfs"]) == {name for _, name in socket.if_nameindex()}
 
 
 @pytest.mark.parametrize("runtime", list(RuntimeName))

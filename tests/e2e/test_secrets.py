@@ -19,6 +19,8 @@ from tests.support.e2e import Installation, layer_bytes
 
 CANARY = "canary4f0c2d71b9"
 ENCODED = base64.b64encode(f"user:{CANARY}".encode()).decode()
+# The password of a proxy: buildpacks get it, as they could not fetch anything without.
+PROXY_CANARY = "canary7be90a35d2"
 FILES = {
     ".docker/config.json": f'{{"auths": {{"registry.invalid": {{"auth": "{ENCODED}"}}}}}}',
     ".config/containers/auth.json": f'{{"auths": {{"quay.invalid": {{"auth": "{ENCODED}"}}}}}}',
@@ -38,6 +40,9 @@ VARIABLES = {
     "DBUS_SESSION_BUS_ADDRESS": f"unix:abstract={CANARY}",
     "NPM_TOKEN": CANARY,
     "PIP_INDEX_URL": f"https://user:{CANARY}@packages.invalid/simple",
+    "ALL_PROXY": f"socks5://user:{CANARY}@proxy.invalid:1080",
+    "HTTPS_PROXY": f"http://user:{PROXY_CANARY}@proxy.invalid:3128",
+    "http_proxy": f"http://user:{PROXY_CANARY}@proxy.invalid:3128",
 }
 # The needles are put together inside, so that the buildpack's own files do not hold them.
 SEARCH = f"""\
@@ -98,17 +103,28 @@ if grep FOUND <<<"$found"; then exit 3; fi
 """
 
 
+# So that there is a layer in the image, and one in the cache.
+CACHED_LAYER = """\
+mkdir -p "$CNB_LAYERS_DIR/both"
+date >"$CNB_LAYERS_DIR/both/file"
+printf '[types]\\nlaunch = true\\ncache = true\\n' >"$CNB_LAYERS_DIR/both.toml"
+test -z "${HTTPS_PROXY:-}" || echo "the proxy is known"
+"""
+
+
 @pytest.mark.parametrize("runtime", list(RuntimeName))
 def test_no_secret_is_seen_by_a_buildpack_or_gets_anywhere(
     victim: Victim, app: Path, tmp_path: Path, runtime: RuntimeName
 ) -> None:
-    spy = BuildpackFolder.make(tmp_path / "spy", detect=SPY_DETECT, build=f"{SEARCH}{BUILDS}")
+    layers = f"{BUILDS}{CACHED_LAYER}"
+    spy = BuildpackFolder.make(tmp_path / "spy", detect=SPY_DETECT, build=f"{SEARCH}{layers}")
     report = tmp_path / "report.json"
     flags = ("--runtime", runtime, "--verbose", "--report", report)
     result = victim.installation.build(app, *flags, buildpack=spy)
     assert [line for line in result.stderr.splitlines() if "FOUND" in line] == []
     (searched,) = re.findall(r"searched (\d+) files", result.stderr)
     assert int(searched) > 1000, "the search itself did not work"
+    assert "the proxy is known" in result.stderr
     places = [report.read_bytes(), *everything_kept(victim.installation, app)]
     assert_no_canary(result, places)
 
@@ -156,7 +172,7 @@ def everything_kept(installation: Installation, app: Path) -> list[bytes]:
 
 
 def assert_no_canary(result: Finished, places: list[bytes]) -> None:
-    for needle in (CANARY.encode(), ENCODED.encode()):
+    for needle in (CANARY.encode(), ENCODED.encode(), PROXY_CANARY.encode()):
         for place in (result.output.encode(), *places):
             at = place.find(needle)
             assert at < 0, place[max(0, at - 100) : at + 100]

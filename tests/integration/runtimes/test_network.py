@@ -49,6 +49,24 @@ def test_private_reaches_out_but_not_the_hosts_loopback(
     assert "reached" not in text
 
 
+def test_sysfs_tells_of_no_interface_but_its_own(sandbox: Sandbox, spec: ContainerSpec) -> None:
+    script = "find /sys/class/net /sys/devices -path '*/net/*' -prune | sed 's,.*/,,'"
+    none = set(output(sandbox, shell(spec, script)))
+    assert none <= {"lo"}
+    private = set(output(sandbox, shell(replace(spec, network=Network.PRIVATE), script)))
+    assert private == {"lo", "tap0"}
+    host = set(output(sandbox, shell(replace(spec, network=Network.HOST), script)))
+    assert host == {name for _, name in socket.if_nameindex()}
+
+
+def test_sysfs_is_read_only(sandbox: Sandbox, spec: ContainerSpec) -> None:
+    for network in (Network.NONE, Network.PRIVATE):
+        script = "awk '$2 == \"/sys\" {print $4}' /proc/mounts; touch /sys/x 2>&1"
+        lines = output(sandbox, shell(replace(spec, network=network), f"{script}; true"))
+        assert {"ro", "nosuid", "nodev", "noexec"} <= set(lines[0].split(","))
+        assert "touch" in lines[-1]
+
+
 def test_host_network_is_the_hosts(sandbox: Sandbox, spec: ContainerSpec) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -1,8 +1,13 @@
 import json
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
 
 from lifecycle.runtime.oci_config import Prepared, runtime_config
 from lifecycle.runtime.spec import ContainerSpec, Mount, Network
+from lifecycle.runtime.sysfs import INTERFACE_PATHS
 from oci.idmap import IdMap
 
 GOLDEN = Path(__file__).parent / "golden_config.json"
@@ -39,29 +44,52 @@ def test_no_network_is_a_new_namespace_and_a_new_sysfs() -> None:
 
 
 def test_a_private_network_is_joined() -> None:
-    joined = Prepared(rootfs=PREPARED.rootfs, mounts=(), network_namespace=Path("/proc/7/ns/net"))
+    joined = replace(PREPARED, network_namespace=Path("/proc/7/ns/net"), sysfs=Path("/s/sys"))
     config = runtime_config(SPEC, IdMap(1000, 1000), joined)
     assert {"type": "network", "path": "/proc/7/ns/net"} in config["linux"]["namespaces"]
-    assert _mount_type(config, "/sys") == "none"
+    assert (_mount_type(config, "/sys"), _source(config, "/sys")) == ("none", "/s/sys")
+    assert "/sys/class/net" not in config["linux"]["maskedPaths"]
 
 
-def test_the_hosts_network_needs_no_namespace() -> None:
-    host = ContainerSpec(**{**SPEC.__dict__, "network": Network.HOST})
-    config = runtime_config(host, IdMap(1000, 1000), PREPARED)
+@pytest.mark.parametrize(
+    "prepared",
+    [
+        replace(PREPARED, network_namespace=Path("/proc/7/ns/net")),
+        replace(PREPARED, new_sysfs=False),
+    ],
+    ids=["private", "none, in a container"],
+)
+def test_without_a_sysfs_of_its_own_the_interfaces_of_the_host_are_hidden(
+    prepared: Prepared,
+) -> None:
+    config = runtime_config(SPEC, IdMap(1000, 1000), prepared)
+    assert (_mount_type(config, "/sys"), _source(config, "/sys")) == ("none", "/sys")
+    assert set(INTERFACE_PATHS) < set(config["linux"]["maskedPaths"])
+
+
+def test_the_hosts_network_needs_no_namespace_and_is_the_hosts() -> None:
+    config = runtime_config(replace(SPEC, network=Network.HOST), IdMap(1000, 1000), PREPARED)
     assert "network" not in {entry["type"] for entry in config["linux"]["namespaces"]}
+    assert _source(config, "/sys") == "/sys"
+    assert "/sys/class/net" not in config["linux"]["maskedPaths"]
 
 
 def test_where_no_name_may_be_set_there_is_none() -> None:
-    unnamed = Prepared(rootfs=PREPARED.rootfs, mounts=(), named=False)
+    unnamed = replace(PREPARED, named=False)
     assert "hostname" not in runtime_config(SPEC, IdMap(1000, 1000), unnamed)
 
 
 def test_a_gate_is_a_hook_before_the_start() -> None:
-    gated = Prepared(rootfs=PREPARED.rootfs, mounts=(), gate=("/usr/bin/head", "-c", "1", "/g"))
+    gated = replace(PREPARED, gate=("/usr/bin/head", "-c", "1", "/g"))
     config = runtime_config(SPEC, IdMap(1000, 1000), gated)
     assert config["hooks"] == {
         "createRuntime": [{"path": "/usr/bin/head", "args": ["/usr/bin/head", "-c", "1", "/g"]}]
     }
+
+
+def _source(config: dict[str, Any], target: str) -> str:
+    (source,) = [m["source"] for m in config["mounts"] if m["destination"] == target]
+    return str(source)
 
 
 def _mount_type(config: dict[str, object], target: str) -> str:
