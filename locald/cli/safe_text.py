@@ -2,8 +2,8 @@
 
 What a build prints may hold anything: cursor movements, window titles, the clipboard escape,
 carriage returns that overwrite a line, bidirectional marks. Colours may stay on a terminal.
-CI systems take some lines for commands: GitHub `::set-env …::` after any indentation, Azure and
-old GitHub `##vso[` and `##[` wherever they stand.
+CI systems take some lines for commands: GitHub `::set-env …::` after any indentation, Azure, old
+GitHub and TeamCity `##vso[`, `##[` and `##teamcity[` wherever they stand.
 """
 
 import re
@@ -17,7 +17,8 @@ _ESCAPES = re.compile(
     r"|\x1b."
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_CI_COMMAND = re.compile(r"^(\s*):(?=:[A-Za-z].*::)|##(?=\[|vso\[)")
+_CI_COMMAND = re.compile(r"^(\s*):(?=:[A-Za-z].*::)|##(?=[A-Za-z]*\[)")
+_MARK = re.compile(r"##(?=[A-Za-z]*\[)")
 _SPLIT = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
@@ -38,6 +39,15 @@ def safe_text(text: str, *, keep_color: bool = False) -> str:
         else:
             parts.append(_CONTROL.sub("", _ESCAPES.sub("", part)))
     return "".join(parts) + ("\x1b[0m" if colored else "")
+
+
+def safe_document(text: str) -> str:
+    """A document of many lines: what must not be printed becomes `\\u001b`, as JSON writes it."""
+    text = text.encode(errors="replace").decode()
+    text = _MARK.sub(r"#\\u0023", text)
+    return _CONTROL.sub(
+        lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text
+    )
 
 
 def _plain(text: str) -> str:

@@ -1,12 +1,13 @@
 """Foreign text on a terminal and in CI logs."""
 
+import json
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locald.cli.safe_text import safe_text
+from locald.cli.safe_text import safe_document, safe_text
 
 ESC = "\x1b"
 # What is done to the terminal, and what may remain between `a` and `b`.
@@ -131,9 +132,18 @@ def test_a_line_is_no_command_to_github(line: str) -> None:
     assert not safe_text(line).lstrip().startswith("::")
 
 
-@pytest.mark.parametrize("line", ["##vso[task.setvariable]x", "text ##[add-path]x", "###[error]"])
-def test_a_line_is_no_command_to_azure(line: str) -> None:
-    assert not re.search(r"##(vso)?\[", safe_text(line))
+@pytest.mark.parametrize(
+    "line",
+    [
+        "##vso[task.setvariable]x",
+        "text ##[add-path]x",
+        "###[error]",
+        "##teamcity[setParameter name='env.X' value='y']",
+    ],
+)
+def test_a_line_is_no_command_to_azure_or_teamcity(line: str) -> None:
+    assert not re.search(r"##[A-Za-z]*\[", safe_text(line))
+    assert not re.search(r"##[A-Za-z]*\[", safe_document(line))
 
 
 @pytest.mark.parametrize("line", ["::1 - - GET /", "std::vector::at", "## heading", "a::b", "::"])
@@ -148,3 +158,14 @@ def test_whatever_comes_in_only_text_tabs_and_colours_come_out(text: str) -> Non
     assert safe_text(plain) == plain
     colored = re.sub(r"\x1b\[[0-9;]*m", "", safe_text(text, keep_color=True))
     assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202e]", colored)
+
+
+def test_what_must_not_be_printed_is_escaped_in_documents_as_json_does_it() -> None:
+    odd = {"a\x9b2J": ["\u202etxt", "##vso[x]", "\u2028", "tab\t"], "ä": "\N{SNOWMAN}\x85"}
+    text = json.dumps(odd, indent=2, ensure_ascii=False)
+    safe = safe_document(text)
+    assert json.loads(safe) == odd
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u202e]|##vso", safe)
+    assert "ä" in safe
+    assert safe_document("one:\n\ttwo\x1b[2J\r\n") == "one:\n\ttwo\\u001b[2J\\u000d\n"
+    assert safe_document("no text: \udc9b") == "no text: ?"
