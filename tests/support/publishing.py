@@ -63,7 +63,9 @@ def other_machine(installation: Installation, folder: Path) -> Installation:
     """A machine that has the builder, unpacked, and nothing else: no run image, no image built."""
     store = folder / "data/store"
     for name in ("blobs/sha256", "images", "refs/localhost/locald", "tmp", "locks"):
-        (store / name).mkdir(parents=True)
+        (store / name).mkdir(parents=True, exist_ok=True)
+    if (store / "rootfs").is_dir():  # made by locald, and empty
+        (store / "rootfs").rmdir()
     (store / "rootfs").symlink_to(installation.paths.store / "rootfs")
     builder = installation.layout_of(BUILDER)
     image = builder.read()

@@ -3,7 +3,7 @@
 import pytest
 
 from oci.patience import Patience
-from oci.persist import Transient, persist
+from oci.persist import Transient, persist, retry_after
 from oci.reference import Reference
 from oci.registry_errors import RegistryTimeoutError, failing, stalled
 
@@ -65,3 +65,25 @@ def test_a_stall_is_tried_once_more_only() -> None:
     with pytest.raises(RegistryTimeoutError, match="within 75 s") as caught:
         asked(stall, stall, "too late")
     assert caught.value.exit_code == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        ("99999999999999999999", 999999999.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 -0000", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1e999", None),
+        ("nan", None),
+        ("\u00b2", None),
+        ("Wed, 21 Oct", None),
+        ("21 Oct 15 7:2 +99999999999999", None),
+        ("9" * 5000, 999999999.0),
+    ],
+)
+def test_what_a_registry_asks_for_may_be_no_time(text: str, seconds: float | None) -> None:
+    assert retry_after(text) == seconds
