@@ -15,11 +15,12 @@ from oci.size_text import size_text
 # A name costs room as well: an inode, an entry of a folder.
 FILE_BYTES = 4096
 
-# Prints what lies below the folders in argv[1:], in bytes, and how many names. Paths longer than
-# the kernel takes are gone through by descriptors. What is mounted below is not counted, a file
-# with several names once.
+# Prints what lies below the folders in argv[1:], in bytes, and how many files and folders. Paths
+# longer than the kernel takes are gone through by descriptors. What is mounted below is not
+# counted, a file with several names once. Files without a name count while a process has them open
+# that sees one of the folders mounted; not those that only memory has.
 COUNT_SCRIPT = f"""\
-import os, sys
+import os, stat, sys
 held, names, seen = 0, 0, set()
 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 for top in sys.argv[1:]:
@@ -56,7 +57,30 @@ for top in sys.argv[1:]:
             if folder:
                 pending.append((base, prefix + entry.name))
         os.close(opened)
-print(held, names)
+nameless = set()
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open("/proc/" + pid + "/mountinfo", errors="replace") as file:
+            mounts = file.read().replace("\\\\040", " ")
+        if not any(top in mounts for top in sys.argv[1:]):
+            continue
+        descriptors = os.listdir("/proc/" + pid + "/fd")
+    except OSError:
+        continue
+    for descriptor in descriptors:
+        link = "/proc/" + pid + "/fd/" + descriptor
+        try:
+            status, name = os.stat(link), os.readlink(link)
+        except OSError:
+            continue
+        if status.st_nlink or not stat.S_ISREG(status.st_mode):
+            continue
+        if name.startswith(("/memfd:", "/dev/", "/SYSV")):
+            continue
+        if (status.st_dev, status.st_ino) not in nameless:
+            nameless.add((status.st_dev, status.st_ino))
+            held += max(status.st_blocks * 512, {FILE_BYTES})
+print(held, names + len(nameless))
 """
 _PAUSE_SECONDS = 1.0
 

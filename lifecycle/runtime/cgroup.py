@@ -106,11 +106,11 @@ def _open(
     pids: int | None,
 ) -> Cgroup | None:
     parents = _parents(root, own) if wanted else {}
+    for place in _places(root, own, parents):
+        _sweep(place)
     if not wanted or any(name not in parents for name in wanted):
         return None
     version = 2 if (root / "cgroup.controllers").exists() else 1
-    for name in wanted:
-        _sweep(parents[name])
     name = f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
     group = Cgroup(version=version, folders={one: parents[one] / name for one in wanted})
     try:
@@ -146,12 +146,25 @@ def _parents(root: Path, own: Path) -> dict[str, Path]:
     return found
 
 
+def _places(root: Path, own: Path, parents: Mapping[str, Path]) -> set[Path]:
+    """Where groups of ours may be: those of builds, and those that runc makes for each container
+    in every hierarchy that lets it."""
+    found = set(parents.values())
+    for line in own.read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        folder = root / controllers.removeprefix("name=") / path.removeprefix("/")
+        if _is_ours(folder):
+            found.add(folder)
+    return found
+
+
 def _is_ours(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and os.access(folder / "cgroup.procs", os.W_OK)
 
 
 def _sweep(parent: Path) -> None:
-    """Groups of those that were killed. One that is in use cannot be removed."""
+    """Groups of those that were killed: `locald-`, their process id, and whatever follows. One
+    that is in use cannot be removed."""
     for folder in parent.glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():

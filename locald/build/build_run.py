@@ -142,7 +142,7 @@ class BuildRun:
         tell_limits(limits, self.observer)
         watch = DiskWatch((self.root, self.opened.cache.root))
         self.execution = Execution(
-            name=f"locald-{self.root.name}",
+            name=f"locald-{os.getpid()}-{self.root.name}",
             rootfs=self.acquired.rootfs,
             inputs=phase_inputs(self.request, self.acquired, self.workspace, self.tools.runner),
             workspace=self.workspace,

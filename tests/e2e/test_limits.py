@@ -35,6 +35,13 @@ HOSTILE = {
         5,
         "took more of the disk than 150m (--max-disk)",
     ),
+    "files without a name": (
+        "for i in {1..40}; do exec {d}>/tmp/d$i; rm /tmp/d$i; head -c 5m /dev/zero >&$d; done\n"
+        "sleep 60",
+        ("--max-disk", "150m"),
+        5,
+        "took more of the disk than 150m (--max-disk)",
+    ),
     "many files": (
         'cd "$CNB_LAYERS_DIR"; for i in {1..40}; do mkdir $i; (cd $i; touch {1..1000}); done\n'
         "sleep 60",
@@ -62,6 +69,7 @@ HOSTILE = {
     [
         *((RuntimeName.RUNC, kind) for kind in HOSTILE),
         *((RuntimeName.PODMAN, kind) for kind in ("fork bomb", "memory hog", "disk filler")),
+        (RuntimeName.PODMAN, "files without a name"),
         *((RuntimeName.BUBBLEWRAP, kind) for kind in ("fork bomb", "memory hog", "endless sleep")),
     ],
 )

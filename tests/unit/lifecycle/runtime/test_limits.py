@@ -1,5 +1,6 @@
 """Limits: cgroups on a folder that looks like one, what processes take of this host's /proc."""
 
+import os
 import subprocess
 import sys
 import time
@@ -42,6 +43,27 @@ def test_a_group_is_made_beside_ours(tree: Path, tmp_path: Path) -> None:
         (folder / "inner/pids.events").write_text("max 3\n")
         assert group.memory_exceeded()
         assert group.pids_exceeded()
+
+
+@pytest.mark.parametrize("pids", [7, None])
+def test_groups_of_the_dead_are_removed_and_only_these(tmp_path: Path, pids: int | None) -> None:
+    # Version 1, as an administrator may have given it; runc makes groups in all of them.
+    root = tmp_path / "cgroup"
+    own = tmp_path / "own"
+    own.write_text("3:freezer:/given\n2:pids:/given\n1:name=systemd:/given\n0::/\n")
+    with subprocess.Popen(("true",)) as dead:
+        pass
+    places = [root / name / "given" for name in ("freezer", "pids", "systemd")]
+    for place in places:
+        for name in (f"locald-{dead.pid}-work-export/inner", f"locald-{os.getpid()}-x", "other"):
+            (place / name).mkdir(parents=True)
+        (place / "cgroup.procs").touch()
+    with delegated_cgroup(CommandRunner(), memory_bytes=None, pids=pids, root=root, own=own):
+        for place in places:
+            left = {path.name for path in place.iterdir() if path.is_dir()}
+            left = {name for name in left if not name.startswith(f"locald-{os.getpid()}-")}
+            assert left == {"other"}
+            assert (place / f"locald-{os.getpid()}-x").is_dir()
 
 
 @pytest.mark.parametrize("missing", ["cgroup.procs", "cgroup.subtree_control"])
