@@ -16,6 +16,7 @@ _Who = Callable[[Reference], Credential | None]
 _Make = Callable[[Reference, Sequence[str], _Who], RegistryError]
 
 _DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_POLICY = re.compile(r"Source image rejected|rejected by policy")
 # What only the target's side of a copy says.
 _TARGET = re.compile(
     r"initializing destination|trying to reuse blob|writing (?:blob|manifest|config)|at destination"
@@ -111,6 +112,12 @@ def explain(
     said = "\n".join(error.details)
     if _DISK_FULL.search(said):
         return StorageError(f"the disk is full (while copying to {target})", hint=DISK_FULL_HINT)
+    if _POLICY.search(said):
+        return ImageError(
+            f"the policy of this host refuses {source}",
+            details=error.details[-3:],
+            hint="it is in ~/.config/containers/policy.json, else /etc/containers/policy.json",
+        )
     image = _subject(said, source, target)
     if image is not None:
         for pattern, make, again in _CAUSES:

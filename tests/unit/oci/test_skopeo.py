@@ -192,6 +192,22 @@ def test_what_skopeo_says_becomes_cause_and_remedy(
     assert error.hint or "something new" in said
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Source image rejected: Running image docker://registry.example/x:1 is rejected by policy.",
+        "Source image rejected: A signature was required, but no signature exists",
+    ],
+)
+def test_what_the_host_s_policy_refuses_is_no_fault_of_the_registry(
+    skopeo: Skopeo, fake_tools: FakeTools, said: str
+) -> None:
+    error = failure(skopeo, fake_tools, said)
+    assert error.message == f"the policy of this host refuses {APP}"
+    assert "policy.json" in error.hint
+    assert said in error.details[-1]
+
+
 @pytest.mark.parametrize("said", ["no space left on device", "disk quota exceeded"])
 def test_a_full_disk_is_no_fault_of_the_registry(
     skopeo: Skopeo, fake_tools: FakeTools, said: str
