@@ -1,9 +1,11 @@
 """What a hostile buildpack finds around it, asserted from inside, against what the report says."""
 
+import contextlib
 import json
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -258,15 +260,38 @@ def test_what_a_buildpack_writes_into_the_builder_is_thrown_away(
     builder = installation.layout_of(BUILDER).read().digest
     unpacked = installation.paths.store / "rootfs"
     roots = sorted(path / "rootfs" for path in unpacked.glob(f"{builder.hex}*"))
-    before = {root: (tree_state(root / "cnb"), sorted(root.iterdir())) for root in roots}
-    assert before
+    trees = {root: tree_state(root / "cnb") for root in roots}
+    places = (*roots, installation.paths.store / "blobs")
+    before = stamps(*places)
+    assert trees
     seen = look(installation, app, tmp_path, victim, "--runtime", runtime)
     # Under bubblewrap the builder's files are the user's, so that it can write something.
     if runtime is RuntimeName.BUBBLEWRAP:
         assert "/cnb/lifecycle/evil" in seen.inside["detect"]["wrote_root"]
-    for root, (tree, names) in before.items():
-        now = tree_state(root / "cnb")
-        changed = {path: (tree.get(path), now.get(path)) for path in tree.keys() ^ now.keys()}
-        changed |= {path: (tree[path], now[path]) for path in tree if tree[path] != now.get(path)}
-        assert changed == {}
-        assert sorted(root.iterdir()) == names
+    for root, tree in trees.items():
+        assert differences(tree, tree_state(root / "cnb")) == {}
+    after = stamps(*places)
+    # Builds add to the blobs, and nothing to an unpacked builder.
+    assert differences(before, {path: after.get(path) for path in before}) == {}
+    assert [p for p in after.keys() - before.keys() if p.is_relative_to(unpacked)] == []
+
+
+def stamps(*folders: Path) -> dict[Path, tuple[int, ...]]:
+    """Of every file below that can be seen."""
+    found: dict[Path, tuple[int, ...]] = {}
+    for folder in folders:
+        for parent, _, names in os.walk(folder):
+            for path in (Path(parent, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):  # another build's, by now elsewhere
+                    status = path.lstat()
+                    numbers = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns)
+                    found[path] = numbers
+    return found
+
+
+def differences(before: Mapping[Any, object], after: Mapping[Any, object]) -> dict[Any, object]:
+    return {
+        path: (before.get(path), after.get(path))
+        for path in before.keys() | after.keys()
+        if before.get(path) != after.get(path)
+    }
