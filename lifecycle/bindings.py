@@ -95,7 +95,8 @@ def _check_entry(name: str, path: Path, root: Path) -> None:
 
 def _type(name: str, root: Path) -> str:
     try:
-        data = (root / "type").read_bytes()[:_MAX_TYPE_BYTES]
+        with (root / "type").open("rb") as file:
+            data = file.read(_MAX_TYPE_BYTES)
     except FileNotFoundError as error:
         raise UsageError(
             f"the binding {name}: {root} has no file `type`", hint=_TYPE_HINT

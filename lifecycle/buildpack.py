@@ -145,11 +145,11 @@ class Buildpack:
         extension = folder / "extension.toml"
         stacks: tuple[Stack, ...] = ()
         groups: tuple[_Group, ...] = ()
-        if extension.is_file():
+        if os.path.lexists(extension):
             kind = ModuleKind.EXTENSION
             document = read_toml(extension, _ExtensionToml, origin=f"{origin}/extension.toml")
             api, info, targets = document.api, document.extension, document.targets
-        elif (folder / "buildpack.toml").is_file():
+        elif os.path.lexists(folder / "buildpack.toml"):
             kind = ModuleKind.BUILDPACK
             toml = read_toml(
                 folder / "buildpack.toml", _BuildpackToml, origin=f"{origin}/buildpack.toml"

@@ -29,7 +29,7 @@ from oci.stale_files import mark_used
 from oci.whole_file import write_whole
 
 _IDENTITY_FILE, _BRANCH_FILE = "project.json", "branch"
-_MAX_BRANCH_BYTES = 4096
+_MAX_BRANCH_BYTES, _MAX_IDENTITY_BYTES = 4096, 1 << 16
 _CONTENT = ("lifecycle", "build", "image")
 _INCOMING, _PARTIAL, _OUTGOING = "incoming", "incoming.partial", "outgoing"
 
@@ -282,8 +282,9 @@ def build_caches(folder: Path) -> tuple[BuildCache, ...]:
     found = []
     for root in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
-            identity = msgspec.json.decode((root / _IDENTITY_FILE).read_bytes(), type=CacheIdentity)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            data = read_plain_file(root, _IDENTITY_FILE, max_bytes=_MAX_IDENTITY_BYTES)
+            identity = msgspec.json.decode(data, type=CacheIdentity)
+        except (OSError, ImageError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         found.append(BuildCache(root=root, identity=identity))
     return tuple(found)

@@ -52,6 +52,8 @@ _LIMIT_WORDS = (
 )
 _NONE_FITS = frozenset({20, 21})
 _DETECT_ERROR = 22
+_RESTORE_ERROR = 42
+_CACHE_UNUSABLE = "the cache cannot be used: build once with --clear-cache"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -197,7 +199,8 @@ def _failure(
         )
     if detection is not None:
         return _detection_failure(exit_code, lines, errors, detection)
-    return PhaseError(phase, exit_code, details=errors[-3:])
+    hint = _CACHE_UNUSABLE if exit_code == _RESTORE_ERROR else ""
+    return PhaseError(phase, exit_code, details=errors[-3:], hint=hint)
 
 
 def _hint(lines: tuple[str, ...]) -> str:

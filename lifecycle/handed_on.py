@@ -16,6 +16,7 @@ from oci.errors import ImageError
 
 _MAX_BYTES = 64 << 20
 _MAX_LINKS = 8
+_SBOM = "sbom"
 # Written by the lifecycle, and read by its later phases, which do not all miss them gracefully.
 _NEEDED = {
     Phase.DETECT: ("analyzed.toml", "group.toml", "plan.toml"),
@@ -31,8 +32,9 @@ def check_handed_on(layers: Path, phase: Phase, *, at: PurePosixPath) -> None:
     where they saw it."""
     layers = layers.resolve()
     needed = (layers / name for name in _NEEDED.get(phase, ()))
-    for path in (*_links(layers), *needed, *_documents(layers)):
-        wrong = _defect(path, layers, at, linkable=path.parent not in (layers, layers / "config"))
+    for path in (*_links(layers), *needed, *_documents(layers), *_special(layers / _SBOM)):
+        linkable = path.parent.parent == layers and path.parent.name not in ("config", _SBOM)
+        wrong = _defect(path, layers, at, linkable=linkable)
         if wrong:
             place = at / path.relative_to(layers)
             raise ImageError(f"{phase}: {place}, which the lifecycle reads, {wrong}", hint=_HINT)
@@ -43,10 +45,19 @@ def _links(layers: Path) -> Iterator[Path]:
     return (path for path in sorted(layers.iterdir()) if path.is_symlink())
 
 
+def _special(folder: Path) -> Iterator[Path]:
+    """What is neither a file nor a folder: in the image's bill of materials it would end the
+    analysis of every later build."""
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in sorted((*folders, *files))):
+            if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+                yield path
+
+
 def _documents(layers: Path) -> Iterator[Path]:
     """What the lifecycle opens by its name: in /layers, and in the folders of buildpacks. What is
-    in a layer, and bills of materials, it packs as they are, a FIFO too."""
-    folders = [path for path in sorted(layers.iterdir()) if path.is_dir() and path.name != "sbom"]
+    in a layer it packs as it is, a FIFO too."""
+    folders = [path for path in sorted(layers.iterdir()) if path.is_dir() and path.name != _SBOM]
     for folder in (layers, *folders):
         if os.access(folder, os.R_OK | os.X_OK):  # else the lifecycle says so
             yield from (p for p in sorted(folder.iterdir()) if p.suffix in (".toml", ".json"))

@@ -3,6 +3,7 @@
 Source: buildpacks.io, "package.toml", and pack's reader.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class PackageDependency:
 def read_dependencies(folder: Path) -> tuple[PackageDependency, ...]:
     """What the package.toml of a buildpack's folder lists; empty without one."""
     file = folder / FILE_NAME
-    if not file.is_file():
+    if not os.path.lexists(file):
         return ()
     document = read_toml(file, _PackageToml, error_type=UsageError)
     found = []

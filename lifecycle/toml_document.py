@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from oci.errors import Error, ImageError
+from oci.plain_file import read_regular_file
 
 _T = TypeVar("_T")
 # Composite buildpacks of distributions have some 100 KB.
@@ -23,12 +24,9 @@ def read_toml(
 ) -> _T:
     """Read a TOML file as `kind`; `origin` (default: its path) names it in errors."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_regular_file(path, max_bytes=_MAX_BYTES)
     except OSError as error:
         raise error_type(f"{origin or path} cannot be read: {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise error_type(f"{origin or path} is bigger than {_MAX_BYTES} bytes")
     return decode_toml(data, kind, origin=origin or str(path), error_type=error_type)
 
 
@@ -40,8 +38,12 @@ def decode_toml(
         tables = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
         raise error_type(f"{origin}: not UTF-8 text") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise error_type(f"{origin}: nested too deeply") from error
+    except tomllib.TOMLDecodeError as error:
         raise error_type(f"{origin}: {error}") from error
+    except ValueError as error:  # CPython converts no more than 4300 digits
+        raise error_type(f"{origin}: a number has too many digits") from error
     try:
         return msgspec.convert(tables, kind)
     except msgspec.ValidationError as error:

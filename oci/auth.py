@@ -16,6 +16,7 @@ import msgspec
 
 from oci.errors import CommandError, Error, HostError, RegistryError, UsageError
 from oci.host_tools import find_tool
+from oci.plain_file import read_regular_file
 from oci.process import Command, CommandRunner
 from oci.reference import DOCKER_HUB
 
@@ -218,8 +219,7 @@ def _files(auth_file: Path | None, environ: Mapping[str, str]) -> Iterator[tuple
 def _read(path: Path, flag: str) -> _Document:
     where = f"{flag} {path}" if flag else str(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES)
+        data = read_regular_file(path, max_bytes=_MAX_FILE_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         if not flag:
             return _Document()

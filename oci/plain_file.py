@@ -22,6 +22,21 @@ def read_plain_file(folder: Path, name: str, *, max_bytes: int) -> bytes:
         return file.read(max_bytes)
 
 
+def read_regular_file(path: Path, *, max_bytes: int) -> bytes:
+    """The bytes of a file that somebody named, links followed. Raises OSError, also for a FIFO or
+    a device, which could hold us up or never end, and for more than `max_bytes`."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder, expected a file")
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {max_bytes} bytes")
+    return data
+
+
 def open_plain_file(folder: Path, name: str) -> int:
     """A descriptor of `folder/name` for reading; else as `read_plain_file`."""
     path = folder / name

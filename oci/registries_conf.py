@@ -15,6 +15,7 @@ from typing import Self
 import msgspec
 
 from oci.errors import RegistryError, UsageError
+from oci.plain_file import read_regular_file
 from oci.reference import Reference
 
 VARIABLE = "CONTAINERS_REGISTRIES_CONF"
@@ -211,17 +212,18 @@ def _files(named: str, home: Path) -> Iterator[Path]:
 
 def _read(path: Path, *, required: bool) -> tuple[_Registry, ...]:
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_FILE_BYTES).decode()
+        text = read_regular_file(path, max_bytes=_MAX_FILE_BYTES).decode()
     except FileNotFoundError:
         if not required:
             return ()
         raise UsageError(f"{VARIABLE} {path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text") from error
     try:
         entries = msgspec.convert(tomllib.loads(text), _File).registry
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # too many digits, too deep
         raise UsageError(
             f"{path}: {error}", hint="its form is described in containers-registries.conf(5)"
         ) from error

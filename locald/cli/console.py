@@ -50,6 +50,7 @@ _BOLD, _DIM, _RED, _GREEN, _CYAN, _RESET = (
 _ERASE_LINE = "\r\x1b[K"
 # Detection explains every buildpack's verdict; that is read only when none was found.
 _MAX_HELD_LINES = 2000
+_MESSAGE_END_CHARACTERS = 500
 
 
 class _Screen:
@@ -202,14 +203,16 @@ class Console:
             if self._progress is Progress.JSON:
                 self._event(
                     "error",
-                    message=safe_text(error.message),
+                    message=_shortened(safe_text(error.message)),
                     details=[safe_text(line) for line in error.details],
                     hint=safe_text(error.hint),
                     exit_code=error.exit_code,
                 )
                 return
             self._release_held()
-            self._write(self._screen.err, f"{self._error_word()}: {safe_text(error.message)}\n")
+            self._write(
+                self._screen.err, f"{self._error_word()}: {_shortened(safe_text(error.message))}\n"
+            )
             for line in error.details:
                 self._write(self._screen.err, f"  {safe_text(line)}\n")
             if error.hint:
@@ -308,6 +311,13 @@ class Console:
     def _write(target: TextIO, text: str) -> None:
         target.write(text)
         target.flush()
+
+
+def _shortened(message: str) -> str:
+    """A stranger's key or name in a message may have any length; its two ends tell the rest."""
+    if len(message) <= 2 * _MESSAGE_END_CHARACTERS:
+        return message
+    return f"{message[:_MESSAGE_END_CHARACTERS]} … {message[-_MESSAGE_END_CHARACTERS:]}"
 
 
 def _now() -> datetime:

@@ -1,9 +1,10 @@
 """Reading small text files that people wrote, and that a hostile repository may have planted."""
 
-import stat
+import errno
 from pathlib import Path
 
 from locald.config.errors import ConfigError, reason, shown
+from oci.plain_file import read_regular_file
 
 SIZE_LIMIT_BYTES = 1024 * 1024
 
@@ -16,17 +17,12 @@ def read_text(path: Path, *, any_bytes: bool = False) -> str:
     for ever), larger than SIZE_LIMIT_BYTES, or not UTF-8.
     """
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ConfigError(f"{shown(path)}: is a folder, expected a file")
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{shown(path)}: not a regular file")
-        if status.st_size > SIZE_LIMIT_BYTES:
-            raise ConfigError(
-                f"{shown(path)}: {status.st_size} bytes is too large; the limit is 1 MiB"
-            )
-        content = path.read_bytes()
+        content = read_regular_file(path, max_bytes=SIZE_LIMIT_BYTES)
+    except IsADirectoryError as error:
+        raise ConfigError(f"{shown(path)}: is a folder, expected a file") from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ConfigError(f"{shown(path)}: is too large; the limit is 1 MiB") from error
         raise ConfigError(f"{shown(path)}: cannot be read: {reason(error)}") from error
     try:
         return content.decode("utf-8-sig", "surrogateescape" if any_bytes else "strict")

@@ -28,6 +28,8 @@ def parse_toml(text: str, path: Path) -> dict[str, object]:
         raise _syntax_error(path, text, str(error)) from error
     except RecursionError as error:
         raise ConfigError(f"{shown(path)}: nested too deeply") from error
+    except ValueError as error:  # CPython converts no more than 4300 digits
+        raise ConfigError(f"{shown(path)}: a number has too many digits") from error
 
 
 def convert(tables: object, kind: type[T], *, file: Path, at: str = "") -> T:

@@ -1,5 +1,6 @@
 """The user's own config.toml: what holds for every project of this user."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,6 +35,6 @@ class UserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 
 def read_user_config(path: Path) -> UserConfig:
     """The file's settings; none when there is no such file. Raises ConfigError."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return UserConfig()
     return convert(read_toml(path), UserConfig, file=path)

@@ -295,3 +295,20 @@ def test_what_does_not_say_whose_it_is_is_listed_apart(cache: BuildCache) -> Non
     (torn / "project.json").write_bytes(b"\xff{")
     assert [one.root for one in unknown_folders(cache.root.parent)] == [torn]
     assert [one.root for one in build_caches(cache.root.parent)] == [cache.root]
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a link", "depth"])
+def test_a_cache_that_somebody_brought_along_holds_nobody_up(
+    cache: BuildCache, tmp_path: Path, kind: str
+) -> None:
+    strange = cache.root.with_name("strange")
+    strange.mkdir()
+    path = strange / "project.json"
+    match kind:
+        case "a FIFO":
+            os.mkfifo(path)
+        case "a link":
+            path.symlink_to("/dev/zero")
+        case "depth":
+            path.write_bytes(b'{"x":' + b"[" * 60_000)
+    assert [one.root for one in build_caches(cache.root.parent)] == [cache.root]

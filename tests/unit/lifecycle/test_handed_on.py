@@ -105,6 +105,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a link through a file": (_instead("acme_java/a.toml", _link("jdk.toml/x")), "cannot be read"),
     "a link to a FIFO": (_to_a_fifo, "no plain file"),
     "a link through a folder": (_through_a_folder, "leads elsewhere"),
+    "a FIFO among bills of materials": (
+        _instead("sbom/launch/x", os.mkfifo), "sbom/launch/x, .* is no plain file"
+    ),
+    "a link among bills of materials": (
+        _instead("sbom/launch/x", _link("jdk")), "sbom/launch/x, .* is a link"
+    ),
     "a buildpack's folder as a link": (_as_a_link("acme_java"), "acme_java, .* is a link"),
     "the configuration's folder as a link": (_as_a_link("config"), "config, .* is a link"),
 }  # fmt: skip

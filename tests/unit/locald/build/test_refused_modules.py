@@ -44,7 +44,7 @@ def toml(text: str, old: str = "") -> Breaker:
     [
         (toml("api = "), "buildpack.toml: Invalid value"),
         (toml('api = "0.10"'), "buildpack.toml: buildpack: missing"),
-        (toml("#" * ((8 << 20) + 1)), "buildpack.toml is bigger than"),
+        (toml("#" * ((8 << 20) + 1)), "buildpack.toml cannot be read: larger than"),
         (toml('api = "0.3"', 'api = "0.10"'), "is written for Buildpack API 0.3, which lifecycle"),
         (toml('os = "windows"', 'os = "linux"'), "is made for windows/any; what is built is linux"),
         (toml('os = "linux"\narch = "arm64"', 'os = "linux"'), "is made for linux/arm64; what is"),

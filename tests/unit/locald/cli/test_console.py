@@ -283,3 +283,13 @@ def test_what_an_extension_s_dockerfile_prints() -> None:
     held = quiet.err
     quiet.console.error(Error("no"))
     assert (held, quiet.err) == ("", "  made it\nerror: no\n")
+
+
+def test_a_strangers_long_name_does_not_fill_the_screen() -> None:
+    err = io.StringIO()
+    Console(progress=Progress.PLAIN, out=io.StringIO(), err=err).error(
+        Error(f"locald.toml: {'k' * 1_000_000}: unknown key")
+    )
+    assert err.getvalue().startswith("error: locald.toml: kkk")
+    assert err.getvalue().endswith("k: unknown key\n")
+    assert len(err.getvalue()) < 1100
