@@ -16,8 +16,9 @@ from typing import IO, cast
 
 import msgspec
 
-from lifecycle.cache_content import COMMITTED, METADATA, check_committed, committed_layers
+from lifecycle.cache_content import check_committed, committed_layers
 from lifecycle.cache_content import layer_name as name_of
+from lifecycle.cache_metadata import COMMITTED, METADATA
 from lifecycle.caches import BuildCache, CacheIdentity
 from oci.errors import ImageError
 from oci.hashing_reader import HashingReader

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lifecycle.cache_archive import committed_entries
-from lifecycle.cache_content import COMMITTED, check_committed
+from lifecycle.cache_content import check_committed
+from lifecycle.cache_metadata import COMMITTED
 from lifecycle.caches import BuildCache, CacheIdentity, build_caches
 from oci.locks import exclusive
 from oci.tree_copy import copy_tree

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import msgspec
 
-from lifecycle.cache_content import MAX_METADATA_BYTES, check_metadata
+from lifecycle.cache_content import check_metadata
+from lifecycle.cache_metadata import MAX_METADATA_BYTES
 from lifecycle.caches import CacheIdentity
 from oci.digest import Digest
 from oci.errors import ImageError

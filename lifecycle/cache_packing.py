@@ -16,8 +16,6 @@ from typing import IO, cast
 import msgspec
 
 from lifecycle.cache_content import (
-    COMMITTED,
-    METADATA,
     check_layer,
     committed_layers,
     layer_name,
@@ -32,6 +30,7 @@ from lifecycle.cache_document import (
     PartKind,
     encode,
 )
+from lifecycle.cache_metadata import COMMITTED, METADATA
 from lifecycle.cache_parts import Part, split
 from lifecycle.caches import BuildCache
 from oci.digest import Digest

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from lifecycle.cache_archive import read_archive
+from lifecycle.cache_content import check_committed
 from lifecycle.cache_copy import copy_cache, matching, matching_cache
 from lifecycle.cache_image import CacheImage, Moved
+from lifecycle.cache_metadata import COMMITTED
 from lifecycle.cache_packing import read_state
 from lifecycle.caches import BuildCache, CacheIdentity
 from locald.build.observer import BuildObserver
@@ -20,6 +22,17 @@ from oci.registry_errors import AccessRefusedError, WrongLoginError
 from oci.skopeo import RemoteImage, Skopeo
 
 _T = TypeVar("_T")
+
+
+def clear_damaged(cache: BuildCache, observer: BuildObserver) -> None:
+    """Empty a cache, its lock held, whose layers are not what their names say, or would be
+    restored to elsewhere than layers are: the lifecycle does not look at the latter."""
+    try:
+        check_committed(cache.lifecycle / COMMITTED, in_place=True)
+    except (ImageError, OSError) as error:
+        why = _told(error) if isinstance(error, ImageError) else str(error)
+        observer.note(f"the cache in {cache.root} is not used: {why}")
+        cache.clear()
 
 
 @dataclass(kw_only=True)

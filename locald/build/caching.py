@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle.builder import BuilderImage
+from lifecycle.cache_metadata import drop_damaged_sbom
 from lifecycle.caches import BuildCache
 from locald.build.git_branch import git_branch
 from locald.build.observer import BuildObserver
@@ -67,6 +68,13 @@ def open_cache(
         cache.note_use(git_branch(request.project_dir))
         if caching.clear:
             cache.clear()
+        if caching.folder is not None and not cache.empty:
+            # What a folder brings along is not only what builds of this user have put there.
+            from locald.build.cache_transfer import clear_damaged
+
+            clear_damaged(cache, observer)
+        if drop_damaged_sbom(cache.lifecycle):
+            observer.note("the cached layers are damaged; their buildpacks make them again")
         transfer = None
         if caching.image is not None or caching.sources:
             # 15 ms, and most builds have a cache on this machine only.

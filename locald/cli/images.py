@@ -14,7 +14,7 @@ from locald.care.size_text import parse_age, parse_size
 from locald.cli.console import Progress
 from locald.cli.inspection_text import human_size
 from locald.cli.state import State
-from locald.cli.table_text import NOTHING, ago, table_lines
+from locald.cli.table_text import NOTHING, ago, counted, table_lines
 from locald.cli.verify_store import Json, NoRepair, Quiet, verify
 from oci.platform import Platform
 from oci.store_contents import read_contents
@@ -77,7 +77,7 @@ def ls_command(
         state.console.result(line)
     nameless = sum(1 for one in known if not one.names)
     if nameless and not every:
-        what = _count(nameless, "image")
+        what = counted(nameless, "image")
         state.console.note(f"{what} without a name: --all lists, `locald images prune` deletes")
 
 
@@ -201,16 +201,12 @@ def _tell_pruned(state: State, report: PruneReport, *, dry_run: bool) -> None:
         (report.blobs, "blob"),
         (report.leftovers, "leftover"),
     )
-    listed = ", ".join(_count(count, what) for count, what in counts if count)
+    listed = ", ".join(counted(count, what) for count, what in counts if count)
     if listed:
         state.console.note(f"{verb}: {listed}; {human_size(report.freed_bytes)}")
     if report.in_use:
-        state.console.note(f"Kept, because a build uses it: {_count(report.in_use, 'image')}")
+        state.console.note(f"Kept, because a build uses it: {counted(report.in_use, 'image')}")
     state.console.result(f"{report.freed_bytes} bytes {'to free' if dry_run else 'freed'}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _state(*, quiet: bool) -> State:

@@ -58,6 +58,11 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else _CUT + text[len(text) - width + 1 :]
 
 
+def counted(number: int, what: str) -> str:
+    """`1 image`, `2 images`, `2 build caches`."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
 def ago(then: float, now: float | None = None) -> str:
     """`3 h ago`; of the future, `now`."""
     amount = max((time.time() if now is None else now) - then, 0.0)

@@ -1,10 +1,16 @@
 """Caches that travel: folders, images in registries and layouts, archives. Real lifecycle."""
 
+import io
+import json
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lifecycle.cache_content import layer_name
+from lifecycle.cache_metadata import METADATA
+from oci.digest import Digest
 from tests.e2e.conftest import AppMaker
 from tests.support.buildpack_folder import BUILDS, BuildpackFolder
 from tests.support.cli import Finished
@@ -253,3 +259,90 @@ def test_a_cache_that_a_stranger_put_into_a_project_leads_nowhere(
     assert refused.code == 6
     assert "lifecycle is no folder" in refused.output
     assert (precious / "committed/file").exists()
+
+
+def poison(committed: Path, *members: str) -> None:
+    """Files that are not where layers are, in the cached layer, and everything else as it was: the
+    digests in the name and in the metadata are right."""
+    (layer,) = committed.glob("sha256:*.tar")
+    old = layer.name.removesuffix(".tar")
+    data = io.BytesIO(layer.read_bytes())
+    with tarfile.open(fileobj=data, mode="a") as archive:
+        for name in members:
+            member = tarfile.TarInfo("layers/x")
+            member.name, member.size = name, 4
+            archive.addfile(member, io.BytesIO(b"evil"))
+    digest = Digest.of(data.getvalue())
+    layer.unlink()
+    (committed / layer_name(digest)).write_bytes(data.getvalue())
+    metadata = committed / METADATA
+    text = metadata.read_text()
+    assert old in text
+    metadata.write_text(text.replace(old, str(digest)))
+
+
+@pytest.mark.parametrize("member", ["/layers/../cache/evil", "/cache/evil"])
+def test_a_poisoned_layer_of_a_cache_is_refused(
+    machines: tuple[Machine, Machine],
+    app: Path,
+    buildpack: BuildpackFolder,
+    tmp_path: Path,
+    member: str,
+) -> None:
+    """The lifecycle would unpack it: it looks at the digest, and at nothing else."""
+    first, _ = machines
+    saved = tmp_path / "saved"
+    assert made(first.build(app, buildpack, "--cache", saved))
+    (cache,) = saved.iterdir()
+    poison(cache / "lifecycle/committed", member)
+    result = first.build(app, buildpack, "--cache", saved)
+    assert f"is not used: a cached layer has an entry outside of /layers: '{member}'" in (
+        result.stderr
+    )
+    assert made(result)
+    assert not list(tmp_path.rglob("evil"))
+    assert not made(first.build(app, buildpack, "--cache", saved))
+
+
+def test_a_cache_whose_sbom_is_gone_fails_no_build(
+    machines: tuple[Machine, Machine], app: Path, tmp_path: Path
+) -> None:
+    """The lifecycle's restorer does not go on without it."""
+    first, _ = machines
+    told = f'{BUILDS}{_CACHES}\necho "{{}}" >"$layer.sbom.cdx.json"\n'
+    buildpack = BuildpackFolder.make(tmp_path / "telling", id="e2e/telling", build=told)
+    description = buildpack.path / "buildpack.toml"
+    formats = 'sbom-formats = ["application/vnd.cyclonedx+json"]\n'
+    description.write_text(
+        description.read_text().replace("[buildpack]\n", f"[buildpack]\n{formats}")
+    )
+    before = first.build(app, buildpack)
+    (committed,) = (tmp_path / "caches-a").glob("builds/*/lifecycle/committed")
+    metadata = json.loads((committed / METADATA).read_text())
+    (committed / f"{metadata['sbom']['sha']}.tar").unlink()
+    result = first.build(app, buildpack)
+    assert "the cached layers are damaged" in result.stderr
+    assert "layer new" in result.output
+    assert "tool restored" in result.output
+    assert result.digest == before.digest
+    assert not made(first.build(app, buildpack))
+
+
+def test_projects_see_nothing_of_each_others_caches(
+    machines: tuple[Machine, Machine], app: Path, buildpack: BuildpackFolder, tmp_path: Path
+) -> None:
+    """Of one name, one image, one buildpack with one name for its layer."""
+    first, _ = machines
+    other = make_parent(tmp_path / "other" / app.name)
+    other.mkdir()
+    (other / "index.html").write_text("x")
+    own, theirs = first.build(app, buildpack), first.build(other, buildpack)
+    assert made(own)
+    assert made(theirs)
+    again = first.build(app, buildpack)
+    assert not made(again)
+    assert restored(again) != restored(first.build(other, buildpack))
+
+
+def restored(result: Finished) -> set[str]:
+    return {line for line in result.output.splitlines() if "restored: " in line}

@@ -38,6 +38,25 @@ if [ -e "$mark" ]; then echo "found the mark of $(cat "$mark")"; else echo "no m
 cat /workspace/branch >"$LOCALD_BUILD_CACHE/mark"
 {BUILDS}"""
 
+# What tries to stay, in the folder for compilers' caches, in /layers and in the source.
+_HOSTILE = """\
+for place in "$LOCALD_BUILD_CACHE" "$CNB_LAYERS_DIR" /workspace /tmp; do
+  mkdir -p "$place/closed/deep" "$place/fixed"
+  touch "$place/closed/deep/file" "$place/fixed/file"
+  cp /bin/true "$place/setuid"
+  chmod 6755 "$place/setuid" || true
+  chown 7:7 "$place/fixed/file" 2>/dev/null || true
+  setfattr -n user.x -v x "$place/fixed/file" 2>/dev/null || true
+  mkfifo "$place/fifo"
+  ln -s /etc/shadow "$place/link"
+  chmod 555 "$place/fixed"
+  if [[ $place != /workspace && $place != "$CNB_LAYERS_DIR" ]]; then
+    chmod 000 "$place/closed/deep" "$place/closed"
+  fi
+done
+rm -f "$CNB_LAYERS_DIR/fifo" /workspace/fifo
+"""
+
 
 @pytest.fixture(scope="module")
 def installed(
@@ -261,6 +280,32 @@ def test_a_project_that_is_gone_leaves_no_cache(own: Installation, tmp_path: Pat
     assert "its project is gone" in own.locald.run("cache", "prune", "--dry-run").stderr
     call(own, "cache", "prune")
     assert str(app) not in call(own, "cache", "ls")
+
+
+def test_a_hostile_build_leaves_nothing_that_its_user_cannot_delete(
+    own: Installation, tmp_path: Path
+) -> None:
+    """Folders without permissions, other owners, setuid programs, in all places that it can write
+    to; from a build that succeeds, and from one that does not."""
+    app = make_app(tmp_path / "hostile")
+    cache, store = own.paths.build_caches, own.store.root
+    for name, end in (("good", ""), ("bad", "exit 1")):
+        buildpack = BuildpackFolder.make(tmp_path / name, build=f"{_HOSTILE}{BUILDS}{end}")
+        result = own.try_build(app, buildpack=buildpack)
+        assert (result.code == 0) == (name == "good"), result.output
+        assert not list(own.paths.work.iterdir())
+        assert not list((store / "tmp").iterdir())
+    places = [
+        path for path in own.paths.data_dir.rglob("*") if store / "rootfs" not in path.parents
+    ]
+    assert {path.lstat().st_uid for path in (*places, *cache.rglob("*"))} == {os.getuid()}
+    (kept,) = (c for c in document(own, "cache", "ls") if c["app_dir"] == str(app))
+    closed = Path(kept["folder"]) / "build/closed"
+    assert closed.stat().st_mode & 0o777 == 0
+    call(own, "cache", "clear", app)
+    assert not closed.exists()
+    call(own, "cache", "clear", "--all")
+    assert not list(cache.iterdir())
 
 
 def test_nothing_that_a_running_build_uses_goes(own: Installation, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from lifecycle.cache_content import COMMITTED, METADATA, layer_name
+from lifecycle.cache_content import layer_name
+from lifecycle.cache_metadata import COMMITTED, METADATA
 from lifecycle.caches import BuildCache
 from oci.digest import Digest
 from oci.platform import Platform
@@ -48,7 +49,8 @@ def commit_layers(cache: BuildCache, *layers: bytes) -> None:
     names = [str(Digest.of(layer)) for layer in layers]
     for layer in layers:
         (committed / layer_name(Digest.of(layer))).write_bytes(layer)
-    metadata = {"buildpacks": [{"key": "test/bp", "layers": {key: {} for key in names}}]}
+    kept = {f"layer-{number}": {"sha": name, "cache": True} for number, name in enumerate(names)}
+    metadata = {"sbom": {"sha": ""}, "buildpacks": [{"key": "test/bp", "layers": kept}]}
     (committed / METADATA).write_text(json.dumps(metadata))
 
 

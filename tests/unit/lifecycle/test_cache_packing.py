@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from lifecycle.cache_content import COMMITTED, METADATA
 from lifecycle.cache_document import CacheManifest, decode, difference
+from lifecycle.cache_metadata import COMMITTED, METADATA
 from lifecycle.cache_packing import PackedCache, forget_others, pack, read_state, unpack
 from lifecycle.caches import BuildCache
 from oci.digest import Digest
@@ -131,6 +131,20 @@ def test_a_state_that_cannot_be_read_costs_packing_again(tmp_path: Path) -> None
         (layer_tar({"x": b""}, root="/layersx"), "outside of /layers"),
         (raw_tar(("/layers/a/hard", tarfile.LNKTYPE, "/etc/passwd")), "outside of /layers"),
         (raw_tar(("/layers/a/dev", tarfile.BLKTYPE, "")), "a device"),
+        (
+            raw_tar(
+                ("/layers/a/out", tarfile.SYMTYPE, "/cache"),
+                ("/layers/a/out/committed", tarfile.REGTYPE, b"x"),
+            ),
+            "writes through a link",
+        ),
+        (
+            raw_tar(
+                ("/layers/a/out", tarfile.SYMTYPE, "/etc/passwd"),
+                ("/layers/a/out", tarfile.REGTYPE, b"x"),
+            ),
+            "writes through a link",
+        ),
         (layer_tar({"x": b"1" * 999})[:700], "damaged"),
         (b"no archive at all", "cannot be read"),
     ],
