@@ -61,7 +61,7 @@ def held_folder(
 
 def remove_abandoned(parent: Path, runner: CommandRunner) -> None:
     """Delete the folders whose makers no longer run."""
-    with exclusive(_lock_of(parent), what=f"the folder {parent}"):
+    with _looked_through(parent):
         for folder in _abandoned(parent):
             log.info("removing what was left by a process that did not end by itself: %s", folder)
             _try_to_remove(folder, runner)
@@ -71,7 +71,7 @@ def abandoned_folders(parent: Path) -> tuple[Path, ...]:
     """The folders whose makers no longer run; nothing is deleted."""
     if not parent.is_dir():
         return ()
-    with exclusive(_lock_of(parent), what=f"the folder {parent}"):
+    with _looked_through(parent):
         return _abandoned(parent)
 
 
@@ -91,6 +91,19 @@ def remove(folder: Path, runner: CommandRunner) -> None:
     ids = SubordinateIds.of_current_user()
     with UserNamespace(runner, ids=ids if ids.usable else None, own_pids=False) as namespace:
         namespace.remove_tree(folder)
+
+
+@contextmanager
+def _looked_through(parent: Path) -> Iterator[None]:
+    """Nobody makes a folder in it during the block."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(_lock_of(parent), what=f"the folder {parent}"))
+        except OSError:
+            # On a full disk there can be no new lock, and without one nobody makes a folder.
+            if os.path.lexists(_lock_of(parent)):
+                raise
+        yield
 
 
 def _abandoned(parent: Path) -> tuple[Path, ...]:

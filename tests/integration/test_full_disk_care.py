@@ -30,7 +30,8 @@ store = ImageStore(paths.store, Skopeo(CommandRunner()))
 for number in range(3):
     with store.staging() as folder:  # a commit moves layers, on one file system
         layout = make_image(folder / "made", layers=[os.urandom(200_000)])
-        store.commit(layout, (Reference.parse("localhost/shop:1"),), Platform.of_host())
+        names = [Reference.parse(f"localhost/{name}") for name in ("shop:1", "two:latest")]
+        store.commit(layout, tuple(names), Platform.of_host())
 store.leases.release()
 cache = filled(paths.build_caches, app_dir=scratch)
 (cache.build / "big").write_bytes(os.urandom(300_000))
@@ -42,6 +43,18 @@ bundle = store.root / "rootfs" / ("0" * 64 + "-1-1-single")
 (bundle / "rootfs/file").write_bytes(os.urandom(100_000))
 (bundle / "COMPLETE").touch()
 (store.root / "locks" / ("rootfs-" + "0" * 32 + "-1-1-single.lock")).touch()
+
+other = filled(paths.build_caches, project="other", app_dir=scratch / "other")
+(scratch / "other").mkdir()
+chosen = filled(disk / "chosen", project="chosen")
+gone = filled(paths.build_caches, project="gone", app_dir=scratch / "gone")
+(other.root / "incoming/build").mkdir(parents=True)
+files = paths.cache_dir / "downloads/files"
+files.mkdir(parents=True)
+(files / ("0" * 64)).write_bytes(os.urandom(50_000))
+tree = paths.cache_dir / "modules/tree/old/bin"
+tree.mkdir(parents=True)
+(tree / "build").write_bytes(os.urandom(50_000))
 
 number = 0
 try:
@@ -61,29 +74,49 @@ def run(*words):
     )
     print(words[:2], result.returncode, result.stdout.strip(), result.stderr.strip())
     assert result.returncode == 0, result.stderr
-    return int(result.stdout.split()[0])
+    return int(result.stdout.split()[0]) if result.stdout[:1].isdigit() else 0
 
-assert run("images", "rm", "shop:1", "-q") == 1
-assert run("images", "prune", "-q") >= 800_000
+def fill_again():  # what was freed is taken again
+    if fill == "blocks":
+        try:
+            with (disk / "more").open("ab", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        except OSError:
+            pass
+
+run("cache", "ls")
+run("cache", "du")
+run("images", "ls")
+run("images", "prune", "--dry-run")
+assert run("images", "rm", "two", "-q") == 1
+assert run("images", "rm", "shop:1", "--prune", "-q") >= 800_000
 assert not bundle.exists()
 assert not list(paths.work.iterdir())
 assert not list((store.root / "blobs/sha256").iterdir())
 assert not list((store.root / "images").iterdir())
-if fill == "blocks":  # what was freed is taken again
-    try:
-        with (disk / "more").open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-    except OSError:
-        pass
-assert run("cache", "prune", "--older-than", "0s", "-q") >= 300_000
+fill_again()
+assert run("cache", "clear", str(scratch / "other"), "-q") >= 4096
+assert other.empty and not (other.root / "incoming").exists()
+fill_again()
+assert run("cache", "prune", "--cache", str(disk / "chosen"), "--keep", "0", "-q") >= 4096
+assert not list((disk / "chosen").iterdir())
+fill_again()
+assert run("cache", "prune", "-q") >= 4096
+assert not gone.root.exists() and cache.root.exists()
+fill_again()
+if sys.argv[4] == "prune":
+    assert run("cache", "prune", "--older-than", "0s", "-q") >= 400_000
+else:
+    assert run("cache", "clear", "--all", "-q") >= 400_000
 assert not list(paths.build_caches.iterdir())
+assert not list(files.iterdir()) and not list(tree.parent.parent.iterdir())
 print("done")
 """
 
 
-@pytest.mark.parametrize("fill", ["blocks", "inodes"])
-def test_everything_goes_at_0_bytes_free(tmp_path: Path, fill: str) -> None:
+@pytest.mark.parametrize(("fill", "last"), [("blocks", "clear"), ("inodes", "prune")])
+def test_everything_goes_at_0_bytes_free(tmp_path: Path, fill: str, last: str) -> None:
     disk, scratch = tmp_path / "disk", tmp_path / "scratch"
     disk.mkdir()
     scratch.mkdir()
@@ -91,7 +124,7 @@ def test_everything_goes_at_0_bytes_free(tmp_path: Path, fill: str) -> None:
     result = subprocess.run(
         [
             *("unshare", "-Urm", "sh", "-c", mount, str(disk)),
-            *(sys.executable, "-c", PROGRAM, str(disk), str(scratch), fill),
+            *(sys.executable, "-c", PROGRAM, str(disk), str(scratch), fill, last),
         ],
         env={
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
