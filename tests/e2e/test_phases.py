@@ -53,6 +53,7 @@ print("seen " + json.dumps({
     "capabilities": {v for n, v in status.items() if n.startswith("Cap")} == {"0" * 16},
     "no_new_privs": status["NoNewPrivs"], "seccomp": status["Seccomp"],
     "ids": [os.getuid(), os.getgid()],
+    "open_files": sorted(os.listdir("/proc/self/fd"), key=int),
     "devices": sorted(d for d in devices if not d.startswith("/dev/pts/")),
 }))
 PROBE
@@ -103,6 +104,8 @@ def _check(seen: dict[str, Any], given: dict[str, Any], phase: str) -> None:
     assert seen["ids"] == [given["user"], given["group"]]
     assert (seen["capabilities"], seen["no_new_privs"], seen["seccomp"]) == (True, "1", "2")
     assert set(seen["devices"]) == DEVICES
+    # Its three streams, and the folder that it looks into.
+    assert seen["open_files"] == ["0", "1", "2", "3"]
     told = {mount["target"]: mount["read_only"] for mount in given["mounts"]}
     found = {
         target: read_only
