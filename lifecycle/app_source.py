@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from oci.allocation import file_bytes
 from oci.errors import UsageError
 
 HideRule: TypeAlias = Callable[[str, Sequence[os.DirEntry[str]]], Collection[str]]
@@ -19,6 +20,7 @@ Visitor: TypeAlias = Callable[[str, int], None]
 """Told of each file and link that the build sees: its path, and its size (a link's is 0)."""
 
 _UNREADABLE_SHOWN = 10
+_BIG_BYTES = 1 << 30
 
 _SPECIAL = {
     stat.S_IFSOCK: "a socket",
@@ -39,6 +41,7 @@ class SourceScan:
         kept as they are.
     foreign: files and folders of other users or groups. The build's namespace does not have
         their ids, and the kernel lets nobody in it change them; so the build gets copies.
+    sparse: big files that take far less of the disk than an image that holds them, and their size.
     notes: one line each for people.
     """
 
@@ -48,6 +51,7 @@ class SourceScan:
     broken_links: tuple[PurePosixPath, ...] = ()
     absolute_links: tuple[PurePosixPath, ...] = ()
     foreign: tuple[PurePosixPath, ...] = ()
+    sparse: tuple[tuple[PurePosixPath, int], ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -77,6 +81,7 @@ def hidden_paths(
         broken_links=tuple(PurePosixPath(path) for path in sorted(walk.broken_links)),
         absolute_links=tuple(PurePosixPath(path) for path in sorted(walk.absolute_links)),
         foreign=tuple(PurePosixPath(path) for path in sorted(walk.foreign)),
+        sparse=tuple((PurePosixPath(path), size) for path, size in sorted(walk.sparse)),
         notes=tuple(_notes(walk)),
     )
 
@@ -108,6 +113,7 @@ class _Walk:
         self.folders: list[str] = []
         self.populated: set[str] = set()
         self.foreign: list[str] = []
+        self.sparse: list[tuple[str, int]] = []
         self.files = 0
         self.size_bytes = 0
         self._euid = os.geteuid()
@@ -141,9 +147,7 @@ class _Walk:
                 populated = True
                 self._file(folder, entry)
             elif entry.is_dir(follow_symlinks=False):
-                children.append(f"{folder}{entry.name}/")
-                if self._is_foreign(entry.stat(follow_symlinks=False)):
-                    self.foreign.append(folder + entry.name)
+                self._child(folder, entry, children)
             elif entry.is_symlink():
                 populated = True
                 self._link(folder + entry.name, entry)
@@ -152,6 +156,16 @@ class _Walk:
         if populated:
             self.populated.add(folder)
         return children
+
+    def _child(self, folder: str, entry: os.DirEntry[str], children: list[str]) -> None:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:  # its path is too long
+            self.unreadable.append(f"{folder}{entry.name}/")
+            return
+        children.append(f"{folder}{entry.name}/")
+        if self._is_foreign(status):
+            self.foreign.append(folder + entry.name)
 
     def _file(self, folder: str, entry: os.DirEntry[str]) -> None:
         try:
@@ -165,6 +179,8 @@ class _Walk:
             self.visit(folder + entry.name, status.st_size)
         if self._is_foreign(status):
             self.foreign.append(folder + entry.name)
+        if status.st_size > _BIG_BYTES and file_bytes(status) < status.st_size // 2:
+            self.sparse.append((folder + entry.name, status.st_size))
         # For our own files the owner's bit decides; access(2) costs a call for each file.
         own = status.st_uid == self._euid and status.st_mode & stat.S_IRUSR
         if not own and not os.access(entry.path, os.R_OK):

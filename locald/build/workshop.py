@@ -1,8 +1,10 @@
 """The workspace of one build: which files of the host its phases see."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from lifecycle.app_source import SourceScan, printable
 from lifecycle.bindings import BINDINGS, CA_CERTIFICATES, ROOT_VARIABLE, certificate_files
 from lifecycle.ca_bundle import (
     builder_bundle,
@@ -45,6 +47,7 @@ def make_workspace(
     observer.detail(
         f"source: {scan.files} files, {scan.size_bytes} bytes, {len(scan.hidden)} paths hidden"
     )
+    _check_sparse(scan, root.parent)
     extra: tuple[Mount, ...] = ()
     host = host_bundle(request.ca_cert)
     bundle = builder_bundle(rootfs)
@@ -78,6 +81,19 @@ def make_workspace(
     env[BUILD_CACHE_VARIABLE] = str(workspace.paths.build_cache)
     workspace.write_environment({**env, **request.env})
     return workspace
+
+
+def _check_sparse(scan: SourceScan, work: Path) -> None:
+    """The exporter writes every byte of the source into `work` before it is compressed."""
+    status = os.statvfs(work)
+    free = status.f_bavail * status.f_frsize
+    for path, size_bytes in scan.sparse:
+        if size_bytes > free:
+            raise UsageError(
+                f"{printable(str(path))}: a sparse file of {size_bytes} bytes, all of which would "
+                f"be in the image; the disk of {work} has {free} bytes free",
+                hint="exclude it in locald.toml or project.toml",
+            )
 
 
 def _check_volumes(workspace: Workspace, rootfs: Path, origins: Mapping[str, str]) -> None:

@@ -204,7 +204,7 @@ class Console:
                 self._event(
                     "error",
                     message=_shortened(safe_text(error.message)),
-                    details=[safe_text(line) for line in error.details],
+                    details=[_shortened(safe_text(line)) for line in error.details],
                     hint=safe_text(error.hint),
                     exit_code=error.exit_code,
                 )
@@ -214,7 +214,7 @@ class Console:
                 self._screen.err, f"{self._error_word()}: {_shortened(safe_text(error.message))}\n"
             )
             for line in error.details:
-                self._write(self._screen.err, f"  {safe_text(line)}\n")
+                self._write(self._screen.err, f"  {_shortened(safe_text(line))}\n")
             if error.hint:
                 self._write(
                     self._screen.err, f"{self._paint(_CYAN, 'hint')}: {safe_text(error.hint)}\n"

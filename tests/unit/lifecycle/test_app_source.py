@@ -132,3 +132,11 @@ def test_ten_thousand_files_take_little_time(tmp_path: Path) -> None:
 )
 def test_printable_paths_cannot_fool_a_terminal(path: str, shown: str) -> None:
     assert printable(path) == shown
+
+
+def test_big_files_with_holes_are_told(tmp_path: Path) -> None:
+    for name, size in (("holes", 1 << 40), ("small", 1 << 20)):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size)
+    scan = hidden_paths(tmp_path, lambda *_: ())
+    assert scan.sparse == ((PurePosixPath("holes"), 1 << 40),)

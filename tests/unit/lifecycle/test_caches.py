@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -297,18 +298,20 @@ def test_what_does_not_say_whose_it_is_is_listed_apart(cache: BuildCache) -> Non
     assert [one.root for one in build_caches(cache.root.parent)] == [cache.root]
 
 
-@pytest.mark.parametrize("kind", ["a FIFO", "a link", "depth"])
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.write_bytes(b'{"x":' + b"[" * 60_000),
+    ],
+    ids=["a FIFO", "a link", "depth"],
+)
 def test_a_cache_that_somebody_brought_along_holds_nobody_up(
-    cache: BuildCache, tmp_path: Path, kind: str
+    cache: BuildCache, make: Callable[[Path], object]
 ) -> None:
     strange = cache.root.with_name("strange")
     strange.mkdir()
-    path = strange / "project.json"
-    match kind:
-        case "a FIFO":
-            os.mkfifo(path)
-        case "a link":
-            path.symlink_to("/dev/zero")
-        case "depth":
-            path.write_bytes(b'{"x":' + b"[" * 60_000)
+    make(strange / "project.json")
     assert [one.root for one in build_caches(cache.root.parent)] == [cache.root]

@@ -1,10 +1,13 @@
 """Where the source came from, by a real git that trusts nothing."""
 
+import os
+import time
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from locald.build import git_commit
 from locald.build.git_commit import read_commit
 from locald.build.source_metadata import image_labels, source_metadata, strip_credentials
 from locald.config.project_toml import License, ProjectMetadata
@@ -180,6 +183,20 @@ def test_a_hostile_repository_runs_no_program(repository: Path, tmp_path: Path) 
     metadata = source_metadata(repository, ProjectMetadata(), RUNNER)
     assert metadata.type == "git"
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["HEAD", "config", "packed-refs", "objects/info/alternates"])
+def test_a_repository_of_fifos_holds_nobody_up(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(git_commit, "_TIMEOUT_SECONDS", 0.5)
+    path = repository / ".git" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    began = time.monotonic()
+    source_metadata(repository, ProjectMetadata(), RUNNER)
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
