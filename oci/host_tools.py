@@ -1,5 +1,6 @@
 """The tools of this host: where they are, what they may see, where a missing one comes from."""
 
+import errno
 import os
 import shutil
 
@@ -44,6 +45,15 @@ _PACKAGES = {
     "mount": "mount",
 }
 
+# Of what there is not enough, where a program cannot be started.
+_LIMIT_HINTS = {
+    errno.EAGAIN: "this user may have no further process (ulimit -u): end some, or raise nproc in "
+    "/etc/security/limits.conf",
+    errno.EMFILE: "this process may open no further file: raise `ulimit -n`",
+    errno.ENFILE: "this host may open no further file: raise the sysctl fs.file-max",
+    errno.ENOMEM: "this host has no memory left",
+}
+
 
 def base_environment() -> dict[str, str]:
     """The allow-listed part of this process's environment, with a PATH that has every tool."""
@@ -60,6 +70,13 @@ def base_environment() -> dict[str, str]:
 def find_tool(tool: str) -> str | None:
     """Where an executable is, on the PATH that commands get."""
     return shutil.which(tool, path=base_environment()["PATH"])
+
+
+def cannot_start(tool: str, error: OSError) -> HostError:
+    """The error for an executable that is here, and that the kernel does not start."""
+    return HostError(
+        f"`{tool}` cannot be started: {error.strerror}", hint=_LIMIT_HINTS.get(error.errno or 0, "")
+    )
 
 
 def missing_tool(tool: str) -> HostError:

@@ -23,7 +23,7 @@ from typing import IO, Self
 
 from oci.cancellation import Cancellation, check_cancelled, current_cancellations
 from oci.errors import BusyError, CommandError, HostError
-from oci.host_tools import base_environment
+from oci.host_tools import base_environment, cannot_start
 from oci.host_tools import find_tool as find_tool
 from oci.host_tools import missing_tool as missing_tool
 from oci.output_lines import STDERR_TAIL_LINES, OutputCollector
@@ -265,7 +265,7 @@ def _popen(command: Command, *, lifeline: bool = False) -> subprocess.Popen[byte
             raise missing_tool(tool) from error
         raise HostError(f"`{tool}` may not be executed: {error.strerror}") from error
     except OSError as error:
-        raise HostError(f"`{command.argv[0]}` cannot be started: {error.strerror}") from error
+        raise cannot_start(command.argv[0], error) from error
     _running.add(process)
     return process
 

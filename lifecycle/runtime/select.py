@@ -11,6 +11,7 @@ from typing import assert_never
 
 from lifecycle.runtime.bubblewrap import BubblewrapRuntime
 from lifecycle.runtime.outer import in_container
+from lifecycle.runtime.own_limits import refused_limit
 from lifecycle.runtime.podman import OVERLAY_HINT, SHORT_FOLDER, PodmanRuntime, PodmanSandbox
 from lifecycle.runtime.runc import RuncRuntime
 from lifecycle.runtime.spec import ContainerRuntime, RuntimeName
@@ -42,10 +43,14 @@ class Selection:
 def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Selection:
     """The requested runtime, or the best one here.
 
-    Raises HostError when the requested one, or every one, cannot work on this host, and for the
-    host's real root: what a buildpack does must never be done as root.
+    Raises HostError when the requested one, or every one, cannot work on this host, where a limit
+    of this process is too low for any, and for the host's real root: what a buildpack does must
+    never be done as root.
     """
     refuse_real_root(os.getuid(), Path("/proc/self/uid_map").read_text())
+    low = refused_limit()
+    if low is not None:
+        raise low
     if requested is not None:
         _probe(requested, runner)
         return Selection(

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from lifecycle.runtime.own_limits import ADDRESSES, refused_limit
 from lifecycle.runtime.select import select_runtime
 from lifecycle.runtime.spec import Network
 from locald.doctor.check import Check, Checked, make
@@ -14,7 +15,7 @@ from locald.doctor.checks.files import FILE_CHECKS
 from locald.doctor.checks.ids import ID_CHECKS
 from locald.doctor.checks.namespaces import NAMESPACE_CHECKS, namespace_error
 from locald.doctor.checks.network import NETWORK_CHECKS, reachable
-from locald.doctor.checks.surroundings import SURROUNDING_CHECKS, too_little_memory
+from locald.doctor.checks.surroundings import SURROUNDING_CHECKS
 from locald.doctor.checks.tools import tool_checks
 from locald.doctor.distribution import Distribution
 from locald.doctor.finding import EXHAUSTED, Finding, Level, Remedy
@@ -117,7 +118,7 @@ def _closing_quietly() -> Iterator[ExitStack]:
 
 def _made(checks: Sequence[Check], host: Host) -> list[Checked]:
     """At once where this user's limits allow it, else one after another."""
-    if too_little_memory() is not None:
+    if refused_limit((ADDRESSES,)) is not None:
         # Python waits for ever for a thread that ends because it finds no memory.
         return [make(check, host, timed=False) for check in checks]
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -131,10 +132,11 @@ def _with_trial(host: Host, stack: ExitStack) -> Host:
     if host.root_refused is not None:
         # Nothing is started as root: not even to find out what would happen.
         return replace(host, outcome=Outcome(errors={Step.RUNTIME: host.root_refused}))
-    lacking = too_little_memory()
-    if lacking is not None:
-        outcome = Outcome(errors={Step.RUNTIME: lacking})
-        return replace(host, namespace_error=lacking, outcome=outcome)
+    low = refused_limit()
+    if low is not None:
+        # Without memory nothing can be tried.
+        refused = refused_limit((ADDRESSES,)) or namespace_error(host)
+        return replace(host, namespace_error=refused, outcome=Outcome(errors={Step.RUNTIME: low}))
     host = replace(host, namespace_error=namespace_error(host))
     try:
         place = stack.enter_context(trial_place(host.paths, host.runner))

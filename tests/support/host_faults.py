@@ -136,6 +136,18 @@ def _without_tun(installation: Installation, _: Path) -> Installation:
     return prepared(inside, "mount -t tmpfs none /dev/net")
 
 
+def _work_on_an_overlay(installation: Installation) -> str:
+    """No overlay can lie on one: such is the disk of a container."""
+    work = installation.paths.work
+    return f"""\
+mkdir -p {work}
+mount -t tmpfs none /mnt
+mkdir /mnt/lower /mnt/upper /mnt/work
+cd /mnt
+mount -t overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work none {work}
+cd /"""
+
+
 def _in_single_namespace(line: str) -> Breaker:
     return _prepared(lambda _: line)
 
@@ -300,6 +312,18 @@ FAULTS = (
         builds=False,
         levels={"store": Level.FAIL},
     ),
+    Fault(
+        name="a work folder on an overlay",
+        breaks=_prepared(_work_on_an_overlay),
+        builds=True,
+        levels={"build": Level.OK, "overlay": Level.NOTE},
+    ),
+    Fault(
+        name="no overlay of any kind",
+        breaks=_without("mount", "fuse-overlayfs"),
+        builds=True,
+        levels={"build": Level.OK, "namespace-tools": Level.WARN, "overlay": Level.WARN},
+    ),
     # ---- surroundings
     Fault(
         name="a home that cannot be written",
@@ -312,6 +336,18 @@ FAULTS = (
         breaks=_variables("HOME"),
         builds=True,
         levels={"home": Level.WARN},
+    ),
+    Fault(
+        name="a home that is nowhere",
+        breaks=_variables(HOME="no/such folder\nat all"),
+        builds=True,
+        levels={"home": Level.WARN},
+    ),
+    Fault(
+        name="a runtime dir that is not there",
+        breaks=_variables(XDG_RUNTIME_DIR="/no/such folder"),
+        builds=True,
+        levels={"runtime-dir": Level.NOTE},
     ),
     Fault(
         name="no runtime dir",
@@ -335,7 +371,7 @@ FAULTS = (
         name="hardly any open files",
         breaks=_below("prlimit", "--nofile=20"),
         builds=False,
-        levels={"build": Level.FAIL},
+        levels={"build": Level.FAIL, "limits": Level.FAIL},
     ),
     Fault(
         name="small files only",
@@ -346,6 +382,12 @@ FAULTS = (
     Fault(
         name="little memory to address",
         breaks=_below("prlimit", "--as=1000000000"),
+        builds=False,
+        levels={"build": Level.FAIL, "limits": Level.FAIL},
+    ),
+    Fault(
+        name="hardly any memory to address",
+        breaks=_below("prlimit", "--as=100000000"),
         builds=False,
         levels={"build": Level.FAIL, "limits": Level.FAIL},
     ),

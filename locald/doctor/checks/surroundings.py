@@ -9,21 +9,18 @@ import time
 from pathlib import Path
 
 from lifecycle.runtime.outer import in_container
+from lifecycle.runtime.own_limits import refused_limit
 from lifecycle.runtime.spec import RuntimeName
 from locald.doctor.check import Check
 from locald.doctor.finding import Finding, Level, Remedy, fine, note
 from locald.doctor.host import Host
 from locald.doctor.place import ABANDONED_SECONDS, nearest
-from oci.errors import HostError
 from oci.process import find_tool
 from oci.scratch import is_abandoned
 
 _FEW_FILES = 1024
 _FEW_PROCESSES = 512
 _SMALL_FILE_BYTES = 4 << 30
-_TINY_FILE_BYTES = 4 << 20
-# With 1.5 GB they end for want of threads, with 2 GB they work.
-_LEAST_MEMORY_BYTES = 2_000_000_000
 _SMALL_MEMORY_BYTES = 4 << 30
 # When this was written: no clock that is right shows less.
 _THE_PAST = 1767225600
@@ -89,22 +86,12 @@ def runtime_dir(host: Host) -> Finding:
     return fine(text)
 
 
-def too_little_memory() -> HostError | None:
-    """What a limit of address space says to every build, if it is too low for Go's programs."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft == resource.RLIM_INFINITY or soft >= _LEAST_MEMORY_BYTES:
-        return None
-    return HostError(
-        f"only {soft} bytes of memory may be addressed (ulimit -v), too few for runc and skopeo",
-        hint="raise it in /etc/security/limits.conf, or LimitAS= of a systemd unit",
-    )
-
-
 def limits(host: Host) -> Finding:
     """ulimit: what is normal for a build would be refused."""
-    lacking = too_little_memory()
-    if lacking is not None:
-        return host.told(Level.FAIL, lacking)
+    low = refused_limit()
+    if low is not None:
+        command = (low.hint,) if low.hint.startswith("prlimit ") else ()
+        return host.told(Level.FAIL, low, Remedy(text=low.hint, commands=command))
     for name, kind, least in (
         ("open files (ulimit -n)", resource.RLIMIT_NOFILE, _FEW_FILES),
         ("processes (ulimit -u)", resource.RLIMIT_NPROC, _FEW_PROCESSES),
@@ -116,10 +103,8 @@ def limits(host: Host) -> Finding:
             continue
         letter = name.partition("ulimit ")[2].rstrip(")")
         raise_it = () if 0 <= hard < least else (f"ulimit {letter} {least}",)
-        # The smallest images have files of one or two megabytes.
-        tiny = kind == resource.RLIMIT_FSIZE and soft < _TINY_FILE_BYTES
         return Finding(
-            level=Level.FAIL if tiny else Level.WARN,
+            level=Level.WARN,
             symptom=f"only {soft} {name} are allowed; buildpacks may need more",
             remedy=Remedy(
                 text="raise it in /etc/security/limits.conf, or Limit… of a systemd unit",
