@@ -17,6 +17,11 @@ from tests.support.waiting import wait_until
 MAP_TOOLS = {"newuidmap", "newgidmap"}
 
 
+def name_of(pid: int) -> str:
+    """The program, shortened to 15 characters by the kernel."""
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
 def user_of(pid: int) -> int:
     """The effective user, as the host counts."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -43,8 +48,9 @@ class Watch:
         while not self._ended.is_set():
             for pid in processes_of(self._session, self._place):
                 try:
-                    name = Path(f"/proc/{pid}/comm").read_text().strip()
-                    self.users[name].add(user_of(pid))
+                    name, user = name_of(pid), user_of(pid)
+                    if name == name_of(pid):  # else it became another program meanwhile
+                        self.users[name].add(user)
                 except OSError:
                     continue  # ended meanwhile
             time.sleep(0.005)
@@ -54,7 +60,7 @@ class Watch:
 def test_no_process_is_roots_and_none_stays(
     installation: Installation, app: Path, tmp_path: Path, runtime: RuntimeName
 ) -> None:
-    buildpack = BuildpackFolder.make(tmp_path / "buildpack", build=f"sleep 0.2\n{BUILDS}")
+    buildpack = BuildpackFolder.make(tmp_path / "buildpack", build=f"sleep 0.5\n{BUILDS}")
     # Containers are sessions of their own; their mounts tie them to the folder of the buildpack.
     with installation.start_build(app, "--runtime", str(runtime), buildpack=buildpack) as build:
         session = build.pid
