@@ -55,7 +55,7 @@ test-integration: venv ## tests against the real tools: skopeo, umoci, runc, pod
 e2e: builder ## build every sample with the real lifecycle through the command line
 	@$(WITH_GO) $(PYTEST) $(E2E) $(PYTEST_ARGS)
 
-faults: builder ## kill builds, tear files, fill disks; the figures of docs/reliability.md (hours)
+faults: builder ## kill builds, tear files, fill disks; the figures of docs/reliability.md (an hour)
 	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
 lint: venv ## ruff, the format of the code, shellcheck

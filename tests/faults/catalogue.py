@@ -6,15 +6,21 @@ from tests.faults.rows import (
     disk,
     habits,
     kills,
+    kills_extending,
+    kills_pushing,
     moved,
     registry,
+    registry_lies,
     signals,
+    soak,
     together,
     torn,
 )
 
 ROWS: tuple[Row, ...] = (
     *kills.ROWS,
+    *kills_extending.ROWS,
+    *kills_pushing.ROWS,
     *signals.ROWS,
     *children.ROWS,
     *disk.ROWS,
@@ -22,5 +28,7 @@ ROWS: tuple[Row, ...] = (
     *together.ROWS,
     *moved.ROWS,
     *registry.ROWS,
+    *registry_lies.ROWS,
     *habits.ROWS,
+    *soak.ROWS,
 )

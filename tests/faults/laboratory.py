@@ -40,11 +40,13 @@ image = "{build}"
 [[run.images]]
 image = "{run}"
 """
-# A layer for the image, one for the cache, and a time in which it can be killed.
+# A layer for the image, one for the cache, which `seed` makes another one, and a time in which it
+# can be killed.
 _BUILD = """\
 mkdir -p "$CNB_LAYERS_DIR/made" "$CNB_LAYERS_DIR/kept"
 if [[ -e $CNB_LAYERS_DIR/kept/data ]]; then echo "cache: used"; else echo "cache: empty"; fi
 head -c 300000 /dev/zero >"$CNB_LAYERS_DIR/kept/data"
+if [[ -e seed ]]; then cat seed >>"$CNB_LAYERS_DIR/kept/data"; rm seed; fi
 head -c 200000 /dev/zero >"$CNB_LAYERS_DIR/made/data"
 printf '[types]\\ncache = true\\n' >"$CNB_LAYERS_DIR/kept.toml"
 printf '[types]\\nlaunch = true\\n' >"$CNB_LAYERS_DIR/made.toml"

@@ -104,6 +104,13 @@ class Place:
         """A build to its end."""
         return self.locald(fault).run(*self.arguments(*flags))
 
+    def operations(self, *flags: str | Path) -> tuple[str, ...]:
+        """What a build changes on the disk, and what it starts, in order."""
+        log = self.root / "operations"
+        result = self.build(*flags, fault={"log": str(log)})
+        check(result.code == 0, result.output)
+        return tuple(log.read_text().splitlines())
+
     def start(self, *flags: str | Path, fault: Mapping[str, Any] | None = None) -> Running:
         """A build that has just begun; tells what it does as JSON."""
         return self.locald(fault).start(*self.arguments(*flags), "--progress", "json")
@@ -138,11 +145,16 @@ class Place:
         """The next build gives the image that it always gives; nothing else is left after it."""
         result = self.build(*flags)
         check(result.code == 0, f"the next build fails: {result.output[-3000:]}")
-        check(not self.digest or result.digest == self.digest, "the next image is another one")
+        self.check_good(result)
+
+    def check_good(self, result: Finished) -> None:
+        """After a build that succeeded: it gave the image that it always gives, and left nothing
+        else."""
+        check(not self.digest or result.digest == self.digest, f"another image: {result.output}")
         self.check_visible()
         self.check_nothing_runs()
         left = sorted(map(str, self.leftovers()))
-        check(not left, f"left after the next build: {left}")
+        check(not left, f"left after a good build: {left}")
 
     def leftovers(self) -> Iterator[Path]:
         """Temporary files, wherever locald and its tools make them."""

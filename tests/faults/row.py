@@ -17,8 +17,14 @@ class Case:
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """key: for `--only`. title: for people. cases: all, or only the quick ones; the laboratory
-    tells how many steps a build has."""
+    tells how many steps a build has.
+
+    minutes: about what all of them take; the longest rows are begun first. alone: its cases need
+    the machine for themselves.
+    """
 
     key: str
     title: str
     cases: Callable[[Laboratory, bool], tuple[Case, ...]]
+    minutes: float = 1.0
+    alone: bool = False

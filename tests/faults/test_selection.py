@@ -14,8 +14,8 @@ from tests.faults.row import Row
 # Each needs more than one case to mean anything, or more than a few seconds.
 _LONG = frozenset(
     {
-        "deleted", "disk-steps", "kill-steps", "moved-tag", "registry-fetch", "registry-stall",
-        "together",
+        "deleted", "disk-steps", "kill-extend", "kill-steps", "moved-tag", "registry-fetch",
+        "registry-stall", "soak", "together",
     }
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,8 +42,12 @@ class Fault:
     """What happens to requests `METHOD /path` that match, so many times.
 
     skip: how many of them go unharmed before. status: answered by itself, with these headers.
-    reset: the connection breaks. stall: no answer. truncate: half of the body, then the end.
-    flip: one bit of the body is another.
+    reset: the connection breaks. stall: no answer; the connection ends after stall_seconds.
+    truncate: half of the body, then the end. flip: one bit of the body is another.
+    length: so many bytes more are stated than the body has, after which the connection ends.
+    short: so many bytes of the body's end are neither sent nor stated. chunked: no length is
+    stated; the body comes in pieces. happens: called first; answered: called when the registry has
+    done what was asked and nobody was told yet.
     """
 
     of: str = ""
@@ -54,8 +58,17 @@ class Fault:
     body: bytes = b'{"errors":[{"code":"FAULT","message":"as the test wants it"}]}'
     reset: bool = False
     stall: bool = False
+    stall_seconds: float = 30.0
     truncate: bool = False
     flip: bool = False
+    length: int = 0
+    short: int = 0
+    chunked: bool = False
+    happens: Callable[[], None] | None = None
+    answered: Callable[[], None] | None = None
+
+
+_NONE = Fault()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,12 +201,14 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             )
         fault = front.fault_for(f"{self.command} {self.path}")
+        if fault is not None and fault.happens is not None:
+            fault.happens()
         if fault is not None and fault.status:
             return self._answer(fault.status, fault.headers, fault.body)
         if fault is not None and fault.reset:
             return self._reset()
         if fault is not None and fault.stall:
-            front.released.wait(30)
+            front.released.wait(fault.stall_seconds)
             self.close_connection = True
             return None
         if urlsplit(self.path).path == "/token":
@@ -220,26 +235,41 @@ class _Handler(BaseHTTPRequestHandler):
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
+        fault = fault or _NONE
+        if fault.answered is not None:
+            fault.answered()
         kept = {
             k: v
             for k, v in answer.getheaders()
             if k.lower() not in ("connection", "transfer-encoding", "content-length", "date")
         }
         length = answer.getheader("Content-Length") if self.command == "HEAD" else len(data)
-        if fault is not None and fault.flip and data:
+        if fault.flip and data:
             data = data[:-1] + bytes([data[-1] ^ 1])
+        if fault.short and data:
+            data = data[: -fault.short]
+            length = len(data)
         self.send_response(answer.status)
         for name, value in kept.items():
             if self.front.tls is not None and name == "Location":
                 value = value.replace("http://", "https://", 1)
             self.send_header(name, value)
-        self.send_header("Content-Length", str(length))
+        if fault.chunked and data:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            half = len(data) // 2
+            for piece in (data[:half], data[half:], b""):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            return
+        stated = max(0, int(length or 0) + fault.length)
+        self.send_header("Content-Length", str(stated))
         self.end_headers()
-        if fault is not None and fault.truncate:
-            self.wfile.write(data[: len(data) // 2])
-            self.close_connection = True
-        elif self.command != "HEAD":
+        if fault.truncate:
+            data = data[: len(data) // 2]
+        if self.command != "HEAD":
             self.wfile.write(data)
+        # Else the next answer would be taken for the rest of this one.
+        self.close_connection |= fault.truncate or bool(fault.length)
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)

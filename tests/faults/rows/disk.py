@@ -14,6 +14,8 @@ from tests.faults.place import Place, check
 from tests.faults.row import Case, Row
 
 _ENOUGH = "remount,size=2g,nr_inodes=100000"
+# Of some nine hundred changes on the disk; not a multiple of the number of errors.
+_EVERY = 11
 _ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
@@ -21,11 +23,8 @@ def _steps(laboratory: Laboratory, quick: bool) -> tuple[Case, ...]:
     found = []
     for when, place in (("first build", laboratory.cold), ("later build", laboratory.warm)):
         with laboratory.place(place) as here:
-            log = here.root / "operations"
-            result = here.build(fault={"log": str(log)})
-            check(result.code == 0, result.output)
-            count = len(log.read_text().splitlines())
-        for number in range(1, count + 1, 130 if quick else 7):
+            count = len(here.operations())
+        for number in range(1, count + 1, 130 if quick else _EVERY):
             error = errno.ENOSPC if quick else _ERRORS[number % len(_ERRORS)]
             name = f"{when}, step {number}: {errno.errorcode[error]} from then on"
             found.append(Case(name=name, hold=_from_then_on(place, number, error)))
@@ -104,8 +103,14 @@ def _more_space(there: Place) -> None:
 ROWS = (
     Row(
         key="disk-steps",
-        title="disk full, quota, I/O error, read-only: from the k-th change on",
+        title="disk full, quota, I/O error, read-only: from every 11th change on",
         cases=_steps,
+        minutes=5,
     ),
-    Row(key="disk-small", title="a file system too small, or with too few inodes", cases=_small),
+    Row(
+        key="disk-small",
+        title="a file system too small, or with too few inodes",
+        cases=_small,
+        minutes=2,
+    ),
 )

@@ -46,6 +46,7 @@ def _cases(_: Laboratory, quick: bool) -> tuple[Case, ...]:
         Case(name=f"data in {path!r}", hold=_data_in(path)) for path in (*_PATHS[:12], _COLON)
     ]
     found += [Case(name=f"clock {name}", hold=_clock(seconds)) for name, seconds in _CLOCKS.items()]
+    found += [Case(name="the host has restarted", hold=_restarted)]
     return tuple(found[4::17]) if quick else tuple(found)
 
 
@@ -112,6 +113,15 @@ def _clock(seconds: float) -> Any:
     return hold
 
 
+def _restarted(laboratory: Laboratory) -> None:
+    with laboratory.place(laboratory.warm) as here:
+        result = here.build(fault={"booted": True})
+        here.check_told(result)
+        check("cache: used" in result.output, f"the cache is not believed: {result.output}")
+        here.check_good(result)
+        here.check_as_good_as_new()
+
+
 def _twice(laboratory: Laboratory, here: Place) -> None:
     result = here.build()
     here.check_told(result)
@@ -123,4 +133,11 @@ def _twice(laboratory: Laboratory, here: Place) -> None:
     replace(here, digest=laboratory.warm.digest).check_as_good_as_new()
 
 
-ROWS = (Row(key="surroundings", title="umask, locale, clock, variables, odd paths", cases=_cases),)
+ROWS = (
+    Row(
+        key="surroundings",
+        title="umask, locale, clock, restart, variables, odd paths",
+        cases=_cases,
+        minutes=3,
+    ),
+)

@@ -12,6 +12,8 @@ from tests.faults.place import Place, check
 from tests.faults.row import Case, Row
 from tests.support.cli import Running
 
+# Of some nine hundred changes on the disk.
+_EVERY = 10
 _KILLED = 128 + signal.SIGKILL
 # Operations of a first build, and of a later one; `injected/sitecustomize.py` spells them so.
 _OF_FIRST: tuple[tuple[str, str, float], ...] = (
@@ -34,8 +36,8 @@ _OF_LATER: tuple[tuple[str, str, float], ...] = (
     ("keep begins", "mkdir .*/store/tmp/.*/image$", 0.0),
     ("layers kept, image not", r"rename .*\bwork\b.*/blobs/sha256/\w+ -> ", 0.0),
     ("image named", r"rename .*\.new -> .*faults/app", 0.0),
-    ("deliver begins", "start .*skopeo .* copy .* oci:", 0.0),
-    ("deliver", "start .*skopeo .* copy .* oci:", 0.03),
+    ("deliver begins", r"open .*/outputs/\S*partial", 0.0),
+    ("delivered, not in the index", r"rename .*\.partial -> .*/outputs/index\.json", 0.0),
     ("clear", "start .* rm -rf ", 0.01),
 )
 
@@ -59,10 +61,11 @@ def _case(name: str, place: Place, fault: Mapping[str, Any]) -> Case:
     def hold(laboratory: Laboratory) -> None:
         with laboratory.place(place) as here:
             with here.start(fault=fault) as build:
-                code = build.finish(seconds=60).code
-            check(code in (0, _KILLED), f"exit code {code}, and not by the kill")
-            check(code == _KILLED or fault.get("delay", 0) > 0, "the point was not reached")
-            _after(here)
+                code = build.finish(seconds=120).code
+            if code == 0 and fault.get("delay"):  # it was over sooner than that
+                return _case(name, place, {**fault, "delay": fault["delay"] / 2}).hold(laboratory)
+            check(code == _KILLED, f"exit code {code}: the point was not reached")
+            return _after(here)
 
     return Case(name=name, hold=hold)
 
@@ -79,15 +82,16 @@ def _in_phase(phase: Phase) -> Any:
     return hold
 
 
+def _places(laboratory: Laboratory) -> tuple[Place, Place]:
+    return laboratory.cold, laboratory.warm
+
+
 def _steps(laboratory: Laboratory, quick: bool) -> tuple[Case, ...]:
     found = []
-    for when, place in (("first build", laboratory.cold), ("later build", laboratory.warm)):
+    for when, place in zip(("first build", "later build"), _places(laboratory), strict=True):
         with laboratory.place(place) as here:
-            log = here.root / "operations"
-            result = here.build(fault={"log": str(log)})
-            check(result.code == 0, result.output)
-            count = len(log.read_text().splitlines())
-        chosen = range(1, count + 1, 120 if quick else 4)
+            count = len(here.operations())
+        chosen = range(1, count + 1, 120 if quick else _EVERY)
         found += [_case(f"{when}, step {n} of {count}", place, {"nth": n}) for n in chosen]
     return tuple(found)
 
@@ -95,14 +99,22 @@ def _steps(laboratory: Laboratory, quick: bool) -> tuple[Case, ...]:
 def _random(laboratory: Laboratory, quick: bool) -> tuple[Case, ...]:
     dice = random.Random(5)
     count = 4 if quick else 200
+    lasting: dict[str, float] = {}
     chosen = []
     for number in range(count):
-        cold = number % 3 == 0
-        place, most = (laboratory.cold, 6.0) if cold else (laboratory.warm, 2.0)
-        seconds = dice.uniform(0.1, most)
-        name = f"{'first' if cold else 'later'} build after {seconds:.3f} s"
-        chosen.append(Case(name=name, hold=_at_time(place, seconds)))
+        when = "first" if number % 5 == 4 else "later"
+        place = laboratory.cold if when == "first" else laboratory.warm
+        if when not in lasting:
+            lasting[when] = _duration(laboratory, place)
+        share = dice.uniform(0.02, 1.0)
+        name = f"{when} build after {share:.0%} of its time"
+        chosen.append(Case(name=name, hold=_at_time(place, share * lasting[when])))
     return tuple(chosen)
+
+
+def _duration(laboratory: Laboratory, place: Place) -> float:
+    with laboratory.place(place) as here:
+        return here.build().seconds
 
 
 def _at_time(place: Place, seconds: float) -> Any:
@@ -110,16 +122,20 @@ def _at_time(place: Place, seconds: float) -> Any:
         with laboratory.place(place) as here:
             with here.start() as build:
                 time.sleep(seconds)
-                _kill(build)
+                code = _kill(build)
+            if code == 0:  # it was over sooner than that
+                _at_time(place, seconds * 0.9)(laboratory)
+                return
+            check(code == _KILLED, f"exit code {code}, and not by the kill")
             _after(here)
 
     return hold
 
 
-def _kill(build: Running) -> None:
+def _kill(build: Running) -> int:
     if build.running():
         build.send(signal.SIGKILL)
-    build.finish(seconds=30)
+    return build.finish(seconds=30).code
 
 
 def _after(here: Place) -> None:
@@ -130,6 +146,11 @@ def _after(here: Place) -> None:
 
 ROWS = (
     Row(key="kill-points", title="kill -9 at named points", cases=_points),
-    Row(key="kill-steps", title="kill -9 before a change on the disk", cases=_steps),
-    Row(key="kill-random", title="kill -9 at random times", cases=_random),
+    Row(
+        key="kill-steps",
+        title="kill -9 before every 10th change on the disk",
+        cases=_steps,
+        minutes=7,
+    ),
+    Row(key="kill-random", title="kill -9 at random times", cases=_random, minutes=9),
 )

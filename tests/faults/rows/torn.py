@@ -102,12 +102,14 @@ def _case(path: Path, kind: str) -> Case:
             _DAMAGES[kind](here.root / path)
             result = here.build(fault=_BOOTED)
             here.check_told(result)
-            if result.code == 0:
-                check(result.digest == here.digest, "another image")
-            else:
-                check("hint" in result.stderr.lower(), f"no remedy: {result.stderr}")
             # What the build had no need of is not looked at by it.
-            here.check_told(here.locald().run("verify-store"))
+            verified = here.locald().run("verify-store")
+            here.check_told(verified)
+            if result.code == verified.code == 0:
+                here.check_good(result)
+                return
+            if result.code:
+                check("hint" in result.stderr.lower(), f"no remedy: {result.stderr}")
             here.check_as_good_as_new()
 
     return Case(name=f"{_short(path)}: {kind}", hold=hold)
@@ -148,6 +150,11 @@ def _gone(name: str) -> Any:
 
 
 ROWS = (
-    Row(key="torn", title="a damaged file in the store or a cache, after a restart", cases=_cases),
+    Row(
+        key="torn",
+        title="a damaged file in the store or a cache, after a restart",
+        cases=_cases,
+        minutes=16,
+    ),
     Row(key="deleted", title="a folder of the store or a cache is gone", cases=_folders),
 )
