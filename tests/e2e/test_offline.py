@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,9 @@ def stored(installation: Installation) -> Iterator[tuple[str, str]]:
             store.commit(mine, (reference,), Platform.of_host())
         names.append(str(reference))
     yield names[0], names[1]
-    shutil.rmtree(installation.paths.store / "refs" / HOST)
+    shutil.rmtree(installation.paths.store / "refs" / HOST / installation.prefix)
+    with suppress(OSError):  # others may have names there
+        (installation.paths.store / "refs" / HOST).rmdir()
 
 
 @pytest.mark.parametrize("policy", ["if-not-present", "never"])
