@@ -121,6 +121,14 @@ class StoreNames:
                 name.path.unlink(missing_ok=True)
                 self._remove_empty(name.path.parent)
 
+    def remove_unchanged(self, names: tuple[NamedImage, ...]) -> None:
+        """Forget those of them that mean what they meant when they were read."""
+        with exclusive(self._lock, what="the image store"):
+            for name in names:
+                if self._named(name.path) == name:
+                    name.path.unlink(missing_ok=True)
+                    self._remove_empty(name.path.parent)
+
     def remove_unfinished(self) -> None:
         """Delete what killed processes left beside the names."""
         with exclusive(self._lock, what="the image store"):

@@ -16,9 +16,9 @@ from lifecycle.cache_metadata import COMMITTED
 from lifecycle.cache_packing import layout_folder
 from lifecycle.caches import BuildCache, build_caches
 from locald.build.project_caches import cache_name
+from locald.care.damage import content_problem
 from locald.care.repair import Outcome, Verified
 from locald.paths import Paths
-from oci.digest import Digest
 from oci.errors import ImageError, StorageError
 from oci.leases import alone
 from oci.locks import FileLock
@@ -65,7 +65,7 @@ class CacheVerifier:
                     found.append(self._mended(cache, name, problem, repair=repair))
         for path in downloads:
             with alone(path) as free:
-                problem = _download_problem(path)
+                problem = content_problem(path)
                 if problem and free and repair:
                     path.unlink(missing_ok=True)
                 if problem:
@@ -117,21 +117,8 @@ def _problem(cache: BuildCache) -> str:
         return f"{len(lost)} of its layers are gone"
     blobs = layout_folder(cache.image) / "blobs/sha256"
     named = [path for path in blobs.glob("*") if _HEX.fullmatch(path.name)]
-    bad = sum(1 for path in named if _download_problem(path))
+    bad = sum(1 for path in named if content_problem(path))
     return f"{bad} packed parts are damaged" if bad else ""
-
-
-def _download_problem(path: Path) -> str:
-    try:
-        if path.is_symlink() or not path.is_file():
-            return "is no plain file"
-        if Digest.of_file(path).hex != path.name:
-            return "does not have the content that its name says"
-    except FileNotFoundError:  # deleted this moment
-        return ""
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return ""
 
 
 def _verified(part: str, what: str, problem: str, outcome: Outcome, note: str) -> Verified:

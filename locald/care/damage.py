@@ -4,6 +4,7 @@ Every blob is read and compared with its name, every layout with its documents, 
 what it means, every unpacked root with the list that umoci wrote of it.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,21 +85,27 @@ def shown(image: KeptImage) -> str:
     return image.names[0].text if image.names else f"sha256:{image.hex[:12]}"
 
 
+def content_problem(path: Path) -> str:
+    """What is wrong with a file whose name is the digest of what it holds; "" when nothing is, or
+    it is not there any more."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return "is no plain file" if os.path.lexists(path) else ""
+        if Digest.of_file(path).hex != path.name:
+            return "does not have the content that its name says"
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return ""
+
+
 def _damaged_blobs(store: Path, contents: StoreContents) -> Iterator[Damage]:
     for name in contents.blobs:
         path = store / "blobs/sha256" / name
         users = [shown(image) for image in contents.images if name in image.blobs]
         what = f"{name[:12]}" + (f" of {users[0]}" if users else "")
-        problem = ""
-        try:
-            if path.is_symlink() or not path.is_file():
-                problem = "is no plain file"
-            elif Digest.of_file(path).hex != name:
-                problem = "does not have the content that its name says"
-        except FileNotFoundError:  # deleted this moment
-            continue
-        except OSError as error:
-            problem = f"cannot be read: {error.strerror}"
+        problem = content_problem(path)
         if problem:
             yield Damage(part=Part.BLOB, key=name, what=what, problem=problem)
 

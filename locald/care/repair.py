@@ -14,7 +14,14 @@ import msgspec
 from lifecycle.builder import METADATA_LABEL
 from lifecycle.labels import LIFECYCLE_METADATA, lifecycle_metadata
 from locald.build.tools import Tools
-from locald.care.damage import Damage, Part, find_damage, needed_layers, shown
+from locald.care.damage import (
+    Damage,
+    Part,
+    content_problem,
+    find_damage,
+    needed_layers,
+    shown,
+)
 from locald.services.base_layers import complete_layers
 from oci.digest import Digest
 from oci.errors import BusyError, Error, ImageError, StorageError
@@ -95,9 +102,12 @@ class StoreRepair:
         with alone(self._store.blobs, timeout_seconds=_WAIT_SECONDS) as free:
             if not free:
                 raise BusyError("another locald is bringing something into the image store")
+            # Others went on while all was read: what they have put right meanwhile stays.
             for name in _keys(damages, Part.BLOB):
-                self._unlink(self._store.blobs / "sha256" / name)
-            StoreNames(self._store.root).remove(dead)
+                blob = self._store.blobs / "sha256" / name
+                if content_problem(blob):
+                    self._unlink(blob)
+            StoreNames(self._store.root).remove_unchanged(dead)
         outcomes = {image.hex: self._mend(image, contents) for image in broken}
         for path in _keys(damages, Part.ROOT):
             self._remove_root(Path(path))
@@ -226,7 +236,7 @@ class StoreRepair:
                 remove(path, self._tools.runner)
 
     def _remove_image(self, image: KeptImage) -> None:
-        StoreNames(self._store.root).remove(image.names)
+        StoreNames(self._store.root).remove_unchanged(image.names)
         self._store.leases.release()
         with alone(image.layout.path) as free:
             if free:

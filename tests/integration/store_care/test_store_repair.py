@@ -166,6 +166,33 @@ ROOT_DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
+def test_what_a_build_puts_right_meanwhile_stays(
+    store: ImageStore, paths: Paths, tmp_path: Path
+) -> None:
+    """It names a new image while the old one is being read."""
+    old = commit(store, tmp_path / "1", "old")
+    layer = old.layout.blob_path(old.image.layer_digests[-1])
+    overwrite(layer, bytes(layer.stat().st_size))
+    (other,) = (
+        name
+        for name in StoreNames(store.root).all()
+        if name.reference is not None and name.reference == BUILT
+    )
+    committed: list[str] = []
+
+    def tell(_: str) -> None:
+        if not committed:
+            committed.append(str(commit(store, tmp_path / "2", "new").digest))
+
+    tools = Tools(runner=RUNNER, skopeo=Skopeo(RUNNER), store=store, paths=paths)
+    assert StoreRepair(tools, tell).verify(repair=True).found
+    found = store.find(BUILT, HOST)
+    assert found is not None
+    assert [str(found.digest)] == committed
+    assert found.complete
+    assert other.path.is_file()
+
+
 @pytest.mark.parametrize("damage", ROOT_DAMAGE)
 def test_a_damaged_unpacked_image_is_unpacked_again(
     store: ImageStore, paths: Paths, source: Layout, id_map: IdMap, damage: str
