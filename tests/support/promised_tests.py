@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/promises.md"
 NAMED = re.compile(r"`(tests/[\w/]+\.py::test_\w+)`(?: \u00d7(\d+))?")
+TOTAL = re.compile(r"(\d+) tests with (\d+) cases")
 ROW = re.compile(r"\brow `([^`]+)`")
 
 
@@ -33,12 +34,18 @@ def collected(names: Iterable[str]) -> Counter[str]:
     return Counter(found)
 
 
+def total(counts: Counter[str]) -> tuple[int, int]:
+    """The tests that the page names, each once, and their cases."""
+    names = {name for name, _ in named_tests()}
+    return len(names), sum(counts[name] for name in names)
+
+
 def main() -> None:
     counts = collected(name for name, _ in named_tests())
     times = "\N{MULTIPLICATION SIGN}"
-    PAGE.write_text(
-        NAMED.sub(lambda found: f"`{found[1]}` {times}{counts[found[1]]}", PAGE.read_text())
-    )
+    text = NAMED.sub(lambda found: f"`{found[1]}` {times}{counts[found[1]]}", PAGE.read_text())
+    tests, cases = total(counts)
+    PAGE.write_text(TOTAL.sub(f"{tests} tests with {cases} cases", text))
 
 
 if __name__ == "__main__":
