@@ -96,7 +96,7 @@ class PrivateNetwork:
         self._folder = folder
         require_tun()
         sysfs = folder / "sys"
-        sysfs.mkdir()
+        sysfs.mkdir(exist_ok=True)  # one that could not be made may have left it
         argv = (*_HOLDER, *MOUNT_ARGV, str(sysfs))
         self._holder = runner.start(Command(argv=namespace.argv(*argv)))
         try:

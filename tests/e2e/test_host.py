@@ -36,7 +36,8 @@ def lacking(result: Finished, *parts: str) -> None:
         ("bwrap", "bubblewrap", ("--runtime", "bwrap")),
         ("podman", "podman", ("--runtime", "podman")),
         ("newuidmap", "uidmap", ("--runtime", "runc")),
-        ("skopeo", "skopeo", ()),
+        # What is in the store, and goes into a layout, needs none.
+        ("skopeo", "skopeo", ("--output", "containers-storage:localhost/without-skopeo:1")),
         ("unshare", "util-linux", ("--runtime", "runc")),
         ("nsenter", "util-linux", ("--runtime", "runc")),
         ("slirp4netns", "slirp4netns", ("--runtime", "runc")),

@@ -159,6 +159,7 @@ FAULTS = (
         name="no skopeo",
         breaks=_without("skopeo"),
         builds=False,
+        new_builder=True,
         levels={"build": Level.FAIL, "skopeo": Level.FAIL},
     ),
     Fault(
