@@ -90,7 +90,7 @@ def ls_command(
         rows,
         right=frozenset({3}),
         optional=frozenset({1}),
-        shrinking=frozenset({0, 1, 5}),
+        shrinking=(5, 1, 0),
         width=state.console.width,
     ):
         state.console.result(line)
@@ -127,7 +127,7 @@ def du_command(json: Json = False) -> None:
         titles,
         rows,
         right=frozenset({1, 2, 3}),
-        shrinking=frozenset({4}),
+        shrinking=(4,),
         width=state.console.width,
     ):
         state.console.result(line)

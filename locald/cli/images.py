@@ -26,11 +26,11 @@ images_app = typer.Typer(
     name="images", help="The images that are kept on this host.", no_args_is_help=True
 )
 
-_SHORT = len("sha256:") + 12
+_SHORT = slice(len("sha256:"), len("sha256:") + 12)
 _TITLES = (
     "NAME", "DIGEST", "PLATFORM", "KIND", "SIZE", "OWN", "UNPACKED", "USED", "PROJECT", "BRANCH",
 )  # fmt: skip
-_SIZES, _OPTIONAL, _TEXTS = frozenset({4, 5, 6}), frozenset({2, 6, 8, 9}), frozenset({0, 8, 9})
+_SIZES, _OPTIONAL, _TEXTS = frozenset({4, 5, 6}), frozenset({2, 6, 8, 9}), (8, 9, 0)
 
 
 @images_app.callback()
@@ -164,7 +164,7 @@ def _rows(image: ListedImage, now: float, *, told: bool) -> list[tuple[str, ...]
     """told: is the platform worth telling?"""
     kind = image.kind if image.whole else f"{image.kind}, without all layers"
     facts = (
-        image.digest[:_SHORT],
+        image.digest[_SHORT],
         (image.platform or NOTHING) if told else NOTHING,
         kind,
         human_size(image.size_bytes),

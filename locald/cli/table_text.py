@@ -16,13 +16,14 @@ def table_lines(
     *,
     right: frozenset[int] = frozenset(),
     optional: frozenset[int] = frozenset(),
-    shrinking: frozenset[int] = frozenset(),
+    shrinking: Sequence[int] = (),
     width: int | None = None,
 ) -> Iterator[str]:
     """The lines of a table; nothing at all without rows.
 
     right: columns aligned to the right. optional: left out when they say `NOTHING` in every row.
-    shrinking: columns that are cut, at the front, where the table is wider than `width`.
+    shrinking: columns that are cut, at the front, where the table is wider than `width`: the first
+    of them as far as is of use, then the next.
     """
     if not rows:
         return
@@ -33,7 +34,7 @@ def table_lines(
     ]
     widths = {index: max(len(row[index]) for row in (titles, *rows)) for index in shown}
     if width is not None:
-        _shrink(widths, {index for index in shown if index in shrinking}, width)
+        _shrink(widths, shrinking, width)
     for row in (titles, *rows):
         cells = ((_cut(row[index], widths[index]), index) for index in shown)
         yield _GAP.join(
@@ -42,15 +43,13 @@ def table_lines(
         ).rstrip()
 
 
-def _shrink(widths: dict[int, int], shrinking: set[int], width: int) -> None:
-    """Take from the widest of these until all fits, or they are as narrow as is of use."""
+def _shrink(widths: dict[int, int], shrinking: Sequence[int], width: int) -> None:
     excess = sum(widths.values()) + len(_GAP) * (len(widths) - 1) - width
-    while excess > 0 and shrinking:
-        widest = max(shrinking, key=lambda index: widths[index])
-        if widths[widest] <= _NARROWEST:
-            return
-        widths[widest] -= 1
-        excess -= 1
+    for index in shrinking:
+        cut = min(excess, widths.get(index, 0) - _NARROWEST)
+        if cut > 0:
+            widths[index] -= cut
+            excess -= cut
 
 
 def _cut(text: str, width: int) -> str:

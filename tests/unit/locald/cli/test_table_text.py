@@ -31,8 +31,15 @@ def test_a_column_that_says_nothing_is_left_out() -> None:
 )
 def test_paths_are_cut_where_the_terminal_is_narrow(width: int | None, lines: list[str]) -> None:
     rows = [("a", "/home/dev/some/where/shop")]
-    shrinking = frozenset({1})
-    assert list(table_lines(("NAME", "FOLDER"), rows, shrinking=shrinking, width=width)) == lines
+    assert list(table_lines(("NAME", "FOLDER"), rows, shrinking=(1, 0), width=width)) == lines
+
+
+def test_names_are_cut_after_paths() -> None:
+    rows = [("a-long-name-of-an-image", "/home/dev/some/where/shop")]
+    lines = table_lines(("NAME", "FOLDER"), rows, shrinking=(1, 0), width=37)
+    assert list(lines)[1] == "a-long-name-of-an-image  …/where/shop"
+    lines = table_lines(("NAME", "FOLDER"), rows, shrinking=(1, 0), width=36)
+    assert list(lines)[1] == "…long-name-of-an-image  …/where/shop"
 
 
 def test_a_table_without_rows_is_nothing() -> None:
