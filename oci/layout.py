@@ -183,7 +183,7 @@ class Layout:
         path = self.blob_path(digest)
         if not path.is_file() or path.read_bytes() != data:
             _remove_folder(path)
-            _replace(path, data)
+            self._replace(path, data)
         return digest
 
     def read(self, *, origin: str = "") -> LayoutImage:
@@ -289,7 +289,18 @@ class Layout:
 
     def _write_index(self, manifests: tuple[Descriptor, ...]) -> None:
         data = msgspec.json.encode(Index(media_type=OCI_INDEX, manifests=manifests))
-        _replace(self.path / "index.json", data)
+        self._replace(self.path / "index.json", data)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        """Write a file whole or not at all, under a name of its own in the layout's folder first.
+
+        Another process may be writing the same file, and whoever made the folder may have put a
+        link at any name that can be foreseen. What is left of it when we are killed goes with the
+        layout; in a folder of blobs that many share it would stay.
+        """
+        with tempfile.NamedTemporaryFile(dir=self.path, prefix=".", delete=False) as staged:
+            staged.write(data)
+        Path(staged.name).replace(path)
 
 
 def _file_size(path: Path) -> int | None:
@@ -302,17 +313,6 @@ def _file_size(path: Path) -> int | None:
 
 
 def _remove_folder(path: Path) -> None:
-    """No blob is a folder: one in a blob's place is damage, and in the way of what belongs there."""
+    """No blob is a folder: one in a blob's place is damage, in the way of what belongs there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, under a name of its own first.
-
-    Another process may be writing the same file, and whoever made the folder may have put a link
-    at any name that can be foreseen.
-    """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as staged:
-        staged.write(data)
-    Path(staged.name).replace(path)

@@ -10,6 +10,8 @@ from oci.auth import Credential
 from oci.errors import MissingImageError, RegistryError, StalledError
 from oci.reference import Reference
 
+DAMAGED_HINT = "a proxy may have changed it; else the image is damaged there: push it again"
+
 
 class RegistryTimeoutError(StalledError, RegistryError):
     """A registry did not answer in time."""
@@ -130,7 +132,7 @@ def lying(image: Reference, what: str) -> RegistryError:
     """What it sent is not what was asked for."""
     return RegistryError(
         f"{image}: the registry sent {what}",
-        hint="a proxy may have changed it; else the image is damaged there: push it again",
+        hint=DAMAGED_HINT,
     )
 
 

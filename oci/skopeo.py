@@ -7,8 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from oci.digest import Digest
-from oci.errors import BusyError, CommandError, ImageError
+from oci.errors import BusyError, CommandError, ImageError, MissingImageError, RegistryError
 from oci.image import (
     INDEX_TYPES,
     OCI_MANIFEST,
@@ -26,8 +28,8 @@ from oci.process import Command, CommandResult, CommandRunner, LineSink
 from oci.reference import Reference
 from oci.registries import Pass, Registries
 from oci.registries import RegistryAccess as RegistryAccess
-from oci.registry_errors import stalled
-from oci.skopeo_errors import explain
+from oci.registry_errors import DAMAGED_HINT, stalled
+from oci.skopeo_errors import damaged, explain
 from oci.source_files import check_source
 
 
@@ -175,6 +177,22 @@ class Skopeo:
             )
         check_source(source)
         manifest = self._inspect(source, platform=platform)
+        try:
+            return self._described(source, manifest, platform)
+        except ImageError as error:
+            known = isinstance(error, RegistryError) and not isinstance(error, MissingImageError)
+            if _in_registry(source) is None or known:
+                raise
+        # What a tag means has no digest that would tell a wrong bit: it is asked for once more.
+        manifest = self._inspect(source, platform=platform)
+        try:
+            return self._described(source, manifest, platform)
+        except ImageError as error:
+            error.hint = error.hint or DAMAGED_HINT
+            raise
+
+    def _described(self, source: ImageLocation, manifest: bytes, platform: Platform) -> RemoteImage:
+        """The image that a manifest, or one of an index, is about."""
         source = _pinned(source, Digest.of(manifest))
         manifest_document = decode_index(manifest, origin=str(source))
         if manifest_document.media_type in INDEX_TYPES and manifest_document.manifests:
@@ -207,7 +225,10 @@ class Skopeo:
                 argv = inspect_argv(source, platform=platform, way=way, config=config)
                 limit = self.registries.patience.stall_seconds if image is not None else None
                 command = Command(argv=argv, pass_fds=descriptors, timeout_seconds=limit)
-                return self._run(command, source, None)
+                result = self._run(command, source, None)
+            if image is not None and not _is_right(result.stdout, image, config=config):
+                raise Transient(damaged(image))
+            return result
 
         return self._persist(run).stdout
 
@@ -324,3 +345,17 @@ def _way_options(way: Way, location: ImageLocation, *, prefix: str) -> tuple[str
     if not way.tls_verify:
         options += (f"--{prefix}tls-verify=false",)
     return options
+
+
+def _is_right(data: bytes, image: Reference, *, config: bool) -> bool:
+    """Is it a document at all, and the one that was asked for? `skopeo inspect --raw` compares no
+    digests of manifests. What is in it is somebody else's question, and how deep it is."""
+    if image.digest is not None and not config and Digest.of(data) != image.digest:
+        return False
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    except RecursionError:
+        return True
+    return True

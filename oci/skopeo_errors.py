@@ -23,6 +23,9 @@ _TARGET = re.compile(
     r"|uploading|checking (?:for|whether) .* exists",
     re.IGNORECASE,
 )
+_WRONG_DIGEST = re.compile(
+    r"digest did not match|does not match (?:provided manifest digest|expected)", re.IGNORECASE
+)
 _STATUS = re.compile(r"status(?: code)?(?: from registry)?:? (5\d\d)", re.IGNORECASE)
 
 
@@ -56,7 +59,8 @@ def _stalled(image: Reference, details: Sequence[str], _: _Who) -> RegistryError
     return stalled(image, None, details=details)
 
 
-def _damaged(image: Reference, details: Sequence[str], _: _Who) -> RegistryError:
+def damaged(image: Reference, *, details: Sequence[str] = ()) -> RegistryError:
+    """What came is not what the registry was asked for, or no document at all."""
     return RegistryError(
         f"{image}: what came from the registry is damaged",
         details=details,
@@ -79,7 +83,7 @@ _CAUSES: tuple[tuple[str, _Make, bool], ...] = (
         _keyword(registry_errors.missing),
         False,
     ),
-    (r"invalid character .* (?:after|looking for)|unexpected end of JSON", _damaged, True),
+    (r"invalid character .* (?:after|looking for)|unexpected end of JSON", _keyword(damaged), True),
     (r"no image found in (?:image index|manifest list) for", _no_platform, False),
     (r"x509|certificate", _keyword(registry_errors.untrusted), False),
     (
@@ -120,6 +124,8 @@ def explain(
         )
     image = _subject(said, source, target)
     if image is not None:
+        if source.transport is Transport.REGISTRY and _WRONG_DIGEST.search(said):
+            return Transient(damaged(image, details=error.details[-3:]))
         for pattern, make, again in _CAUSES:
             if re.search(pattern, said, re.IGNORECASE):
                 told = make(image, error.details[-3:], who)

@@ -196,6 +196,22 @@ def test_a_folder_in_the_place_of_a_blob_makes_way(layout: Layout) -> None:
     assert layout.read() == image
 
 
+def test_a_folder_of_blobs_that_layouts_share_gets_whole_files_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = tmp_path / "blobs"
+    (blobs / "sha256").mkdir(parents=True)
+    layout = Layout.create(tmp_path / "image", blobs=blobs)
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(SystemExit):
+        layout.write_blob(b"a document")
+    assert not list((blobs / "sha256").iterdir())
+
+
 def test_writers_of_one_blob_do_not_disturb_each_other(layout: Layout) -> None:
     failures: list[BaseException] = []
 

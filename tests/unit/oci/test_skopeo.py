@@ -260,6 +260,9 @@ def test_between_two_registries_the_side_that_failed_is_named(
         ("read tcp: connection reset by peer", 5),
         ("invalid character '|' after object key:value pair", 5),
         ("unexpected EOF", 5),
+        ("writing blob: happened during read: Digest did not match, expected sha256:1, got 2", 5),
+        ("Manifest does not match provided manifest digest sha256:1", 5),
+        ("Download config.json digest sha256:1 does not match expected sha256:2", 5),
         ("dial tcp 192.0.2.1:443: i/o timeout", 2),
         ("Error fetching blob: invalid status code from registry 503 (Service Unavailable)", 5),
         ("manifest unknown", 1),
@@ -293,6 +296,16 @@ def serve(fake_tools: FakeTools, folder: Path, documents: dict[str, bytes]) -> N
 CONFIG = encode({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": []}})
 MANIFEST = encode({"schemaVersion": 2, "config": describe(CONFIG, OCI_CONFIG), "layers": []})
 NAME = "docker://registry.example/team/app"
+
+
+@pytest.mark.parametrize("size", [0, len(MANIFEST) - 10])
+def test_a_document_that_came_short_is_asked_for_again_and_told(
+    skopeo: Skopeo, fake_tools: FakeTools, tmp_path: Path, size: int
+) -> None:
+    serve(fake_tools, tmp_path, {f"--raw --no-creds -- {NAME}:1": MANIFEST[:size]})
+    with pytest.raises(RegistryError, match="what came from the registry is damaged") as caught:
+        skopeo.remote_image(APP, platform=AMD64)
+    assert "try again" in caught.value.hint
 
 
 def test_documents_of_a_remote_image_are_read_by_digest_after_the_first_look(
