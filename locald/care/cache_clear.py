@@ -7,10 +7,11 @@ from pathlib import Path
 from lifecycle.caches import BuildCache
 from locald.build.project_caches import cache_name
 from locald.care.cache_list import KeptFile, all_caches, kept_files
+from locald.care.cache_lock import alone_with
 from locald.paths import Paths
 from oci.allocation import allocated_bytes
 from oci.leases import alone
-from oci.locks import FileLock, exclusive
+from oci.locks import FileLock
 
 _DOWNLOADS, _MODULES = "downloads", "modules"
 
@@ -38,7 +39,7 @@ class CacheClearer:
         """Forget what one cache holds; waits for a build that uses it."""
         cache.check()
         name = f"the cache of {cache_name(cache.identity)}"
-        with exclusive(cache.lock, what=name, on_wait=self._on_wait):
+        with alone_with(cache, on_wait=self._on_wait):
             size = cache.size_bytes()
             cache.clear(remove=self._remove)
         return Cleared(name=name, size_bytes=size)
@@ -62,10 +63,7 @@ class CacheClearer:
             delete_unknown(cache, self._remove)
             return Cleared(name=cache.root.name, size_bytes=size)
         name = f"the cache of {cache_name(cache.identity)}"
-        if cache.lock.exists():
-            with exclusive(cache.lock, what=name, on_wait=self._on_wait):
-                cache.delete(remove=self._remove)
-        else:  # making one takes space, and nobody can hold it
+        with alone_with(cache, on_wait=self._on_wait):
             cache.delete(remove=self._remove)
         return Cleared(name=name, size_bytes=size)
 

@@ -6,8 +6,7 @@ unpacked of an archive.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from lifecycle.cache_metadata import COMMITTED
 from lifecycle.cache_packing import layout_folder
 from lifecycle.caches import BuildCache, build_caches
 from locald.build.project_caches import cache_name
+from locald.care.cache_lock import alone_with
 from locald.care.damage import content_problem
 from locald.care.repair import Outcome, Verified
 from locald.paths import Paths
 from oci.errors import ImageError, StorageError
 from oci.leases import alone
-from oci.locks import FileLock
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -57,7 +56,7 @@ class CacheVerifier:
         found: list[Verified] = []
         for cache in caches:
             name = cache_name(cache.identity)
-            with _sole(cache) as free:
+            with alone_with(cache) as free:
                 problem = _problem(cache) if free else ""
                 if not free:
                     in_use.append(f"the cache of {name}")
@@ -88,19 +87,6 @@ class CacheVerifier:
             except StorageError as error:
                 outcome, note = Outcome.LOST, error.message
         return _verified("build cache", name, problem, outcome, note)
-
-
-@contextmanager
-def _sole(cache: BuildCache) -> Iterator[bool]:
-    if cache.lock.is_symlink() or not cache.lock.exists():  # then nobody can hold it
-        yield True
-        return
-    lock = FileLock.take(cache.lock)
-    try:
-        yield lock is not None
-    finally:
-        if lock is not None:
-            lock.release()
 
 
 def _problem(cache: BuildCache) -> str:

@@ -8,9 +8,9 @@ from lifecycle.caches import BuildCache, build_caches
 from locald.build.project_caches import cache_name
 from locald.care.cache_clear import delete_kept, delete_unknown
 from locald.care.cache_list import KeptFile, all_caches, kept_files, project_is_gone
+from locald.care.cache_lock import alone_with
 from locald.paths import Paths
 from oci.allocation import allocated_bytes
-from oci.locks import FileLock
 from oci.stale_files import KEPT_DAYS
 
 _DAY_SECONDS = 86400.0
@@ -129,17 +129,10 @@ class CachePruner:
         if not known and (cache.root.is_symlink() or not cache.root.is_dir()):
             delete_unknown(cache, self._remove)
             return True
-        if not cache.lock.exists():  # making one takes space, and nobody can hold it
-            cache.delete(remove=self._remove)
-            return True
-        lock = FileLock.take(cache.lock)
-        if lock is None:
-            return False
-        try:
-            cache.delete(remove=self._remove)
-        finally:
-            lock.release()
-        return True
+        with alone_with(cache) as free:
+            if free:
+                cache.delete(remove=self._remove)
+            return free
 
 
 def choose(
