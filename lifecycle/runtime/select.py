@@ -47,7 +47,7 @@ def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Sele
     of this process is too low for any, and for the host's real root: what a buildpack does must
     never be done as root.
     """
-    refuse_real_root(os.getuid(), Path("/proc/self/uid_map").read_text())
+    refuse_root()
     low = refused_limit()
     if low is not None:
         raise low
@@ -71,6 +71,12 @@ def select_runtime(requested: RuntimeName | None, runner: CommandRunner) -> Sele
         details=[error.message for error in obstacles],
         hint=next((e.hint for e in told if e.hint), "install runc, podman or bubblewrap"),
     )
+
+
+def refuse_root() -> None:
+    """Raise HostError where this process is the host's root. Before any folder is made: root's
+    would be in the way of the user whose HOME it is."""
+    refuse_real_root(os.getuid(), Path("/proc/self/uid_map").read_text())
 
 
 def refuse_real_root(uid: int, uid_map: str) -> None:

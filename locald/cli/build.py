@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from lifecycle.runtime.select import refuse_root
 from locald.build.ledger import BuildStatus, Ledger
 from locald.build.pipeline import build
 from locald.build.report import STDOUT, report_text, write_report
@@ -194,6 +195,7 @@ def _build(ledger: Ledger, state: State, console: Console) -> None:
     for name, origin in request.origins.items():
         console.detail(f"{name}: from {origin}")
     try:
+        refuse_root()
         build(request, state.tools(request.registries), console, ledger)
     except BaseException as error:
         ledger.failed(error)

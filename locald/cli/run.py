@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from lifecycle.runtime.select import refuse_root
 from lifecycle.runtime.spec import Network
 from locald.cli.console import Console, Progress
 from locald.cli.state import State
@@ -148,6 +149,7 @@ def run_command(
     )
     with _told_when_stopping(state.console) as stopping:
         try:
+            refuse_root()
             return run_application(flags, state.tools(), state.console, stopping=stopping)
         except Interrupted as interrupted:
             state.console.note(f"Stopped by {signal.Signals(interrupted.signal_number).name}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from lifecycle.labels import default_process
 from lifecycle.runtime.network import require_tun
 from lifecycle.runtime.outer import in_container
-from lifecycle.runtime.select import refuse_real_root, select_runtime
+from lifecycle.runtime.select import select_runtime
 from lifecycle.runtime.spec import ContainerRuntime, Network, RuntimeName
 from locald.build.tools import Tools
 from locald.config import procfile
@@ -64,7 +64,6 @@ def run_application(
     stopping: set by whoever raises an interruption. Raises `oci.errors.Error`, and lets the
     interruption pass once the application has been stopped.
     """
-    refuse_real_root(os.getuid(), Path("/proc/self/uid_map").read_text())
     requested = _runtime(flags, tools)
     found = find_image(flags.target, service=flags.service, store=tools.store, paths=tools.paths)
     settings = _settings(found)
