@@ -278,7 +278,12 @@ def test_a_project_that_is_gone_leaves_no_cache(own: Installation, tmp_path: Pat
     app.rmdir()
     assert "(gone)" in call(own, "cache", "ls")
     assert "its project is gone" in own.locald.run("cache", "prune", "--dry-run").stderr
-    call(own, "cache", "prune")
+    freeable = {row["what"]: row["freeable_bytes"] for row in document(own, "cache", "du")}
+    assert freeable["build caches"] > 0
+    assert freeable["build caches"] == int(call(own, "cache", "prune", "-q").split()[0])
+    of_images = ("images", "unpacked builders", "builds that run, or were killed")
+    told = call(own, "images", "prune", "--dry-run", "-q")
+    assert sum(freeable[what] for what in of_images) == int(told.split()[0])
     assert str(app) not in call(own, "cache", "ls")
 
 
