@@ -19,6 +19,8 @@ from tests.support.images import tar_layer, tar_member
 from tests.support.tree_state import tree_state
 from tests.support.zstd import zstd_compress
 
+pytestmark = pytest.mark.corpus
+
 RUN_IMAGE = Reference(LOCALHOST, "locald/run", "embedded")
 HOSTILE = {
     "a name with a parent": (

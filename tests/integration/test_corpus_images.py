@@ -24,6 +24,8 @@ from tests.corpus import archive_cases, document_cases, form_cases, layer_cases,
 from tests.corpus.image_case import ImageCase, Place
 from tests.support.tree_state import tree_state
 
+pytestmark = pytest.mark.corpus
+
 CASES: tuple[ImageCase, ...] = (
     *layer_cases.CASES,
     *document_cases.CASES,

@@ -22,6 +22,8 @@ from tests.support.images import tar_layer, tar_member
 from tests.support.raw_registry import RawRegistry, serve_raw
 from tests.support.zstd import zstd_compress
 
+pytestmark = pytest.mark.corpus
+
 HOST = Platform.of_host()
 NAME = Reference.parse("localhost/hostile:1")
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"

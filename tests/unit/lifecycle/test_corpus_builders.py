@@ -11,6 +11,8 @@ from oci.errors import ImageError
 from oci.image import decode_config
 from tests.corpus.builder_cases import CASES, BuilderCase
 
+pytestmark = pytest.mark.corpus
+
 NAME = "registry.example/builder:1"
 
 

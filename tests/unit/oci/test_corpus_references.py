@@ -13,6 +13,8 @@ from oci.skopeo import Skopeo, copy_argv
 from oci.store import ImageStore
 from tests.corpus.reference_cases import LOCATIONS, ODD_REFERENCES, REFERENCES
 
+pytestmark = pytest.mark.corpus
+
 
 @pytest.mark.parametrize("text", REFERENCES, ids=ascii)
 def test_what_is_no_reference_is_refused(text: str) -> None:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from locald.cli.safe_text import safe_document, safe_text
 
+pytestmark = pytest.mark.corpus
+
 ESC = "\x1b"
 # What is done to the terminal, and what may remain between `a` and `b`.
 ATTACKS = {
