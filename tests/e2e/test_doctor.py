@@ -17,6 +17,7 @@ from tests.support.e2e import Installation, make_app
 from tests.support.host_faults import FAULTS, Fault, never_unpacked, tools_without
 from tests.support.leftovers import processes_of
 from tests.support.registry import serve_registry
+from tests.support.tiny_builder import make_tiny_builder
 from tests.support.tree_state import tree_state
 
 
@@ -36,6 +37,8 @@ def test_it_is_red_where_a_build_fails_and_only_there(
     builder: tuple[str, ...] = ()
     if fault.new_builder:
         builder = ("--builder", never_unpacked(installation, tmp_path / "builder"))
+    elif fault.small_builder:
+        builder = ("--builder", make_tiny_builder(installation, tmp_path / "tiny").name)
     broken = fault.breaks(installation, tmp_path)
     buildpack = None
     if fault.buildpack:

@@ -33,7 +33,8 @@ class Fault:
     """breaks: gives the installation on the broken host; also gets a folder of this test.
 
     builds: does a build work all the same? levels: what some checks must say.
-    flags: of both commands. new_builder: build with one that was never unpacked.
+    flags: of both commands. new_builder: build with one that was never unpacked. small_builder: or
+    with one that is soon copied.
     buildpack: the script of one to build with, in the place of the builder's own.
     """
 
@@ -43,6 +44,7 @@ class Fault:
     levels: Mapping[str, Level] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     new_builder: bool = False
+    small_builder: bool = False
     buildpack: str = ""
 
     def __str__(self) -> str:
@@ -217,6 +219,7 @@ FAULTS = (
         name="no policy.json",
         breaks=_in_single_namespace("mount -t tmpfs none /etc/containers"),
         builds=False,
+        new_builder=True,
         levels={"build": Level.FAIL, "policy": Level.FAIL},
     ),
     # ---- namespaces, ids, devices
@@ -323,6 +326,7 @@ FAULTS = (
         name="no overlay of any kind",
         breaks=_without("mount", "fuse-overlayfs"),
         builds=True,
+        small_builder=True,
         levels={"build": Level.OK, "namespace-tools": Level.WARN, "overlay": Level.WARN},
     ),
     # ---- surroundings

@@ -35,6 +35,7 @@ _ROOTFS = DebianRootfs(
 )
 _IMAGE = "localhost/locald-tests/outer:1"
 _LIMIT_SECONDS = 600
+_KILLED = 128 + 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +56,15 @@ class OuterContainer:
     def run(self, *argv: str, stdin: str = "", env: Sequence[str] = (), cwd: str = "/") -> Ended:
         """A command in it, to its end. env: `NAME=VALUE`."""
         variables = (word for pair in env for word in ("--env", pair))
-        return _run(
+        ended = _run(
             (*self.podman, "exec", "--interactive", "--workdir", cwd, *variables, self.name, *argv),
             stdin=stdin,
         )
+        if ended.code != _KILLED:
+            return ended
+        # Who was it? The kernel for want of memory, or has the container itself ended?
+        state = _run((*self.podman, "inspect", "--format", "{{json .State}}", self.name))
+        return Ended(code=ended.code, output=f"{ended.output}\nits container: {state.output}")
 
 
 @dataclass(frozen=True, kw_only=True)
