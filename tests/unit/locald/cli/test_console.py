@@ -293,3 +293,10 @@ def test_a_strangers_long_name_does_not_fill_the_screen() -> None:
     assert err.getvalue().startswith("error: locald.toml: kkk")
     assert err.getvalue().endswith("k: unknown key\n")
     assert len(err.getvalue()) < 1100
+
+
+def test_a_document_acts_on_no_terminal() -> None:
+    out = io.StringIO()
+    console = Console(progress=Progress.PLAIN, out=out, err=io.StringIO())
+    console.document("description: \x1b]52;c;AAAA\x07\u202e\n  ##vso[x]\n")
+    assert out.getvalue() == "description: \\u001b]52;c;AAAA\\u0007\\u202e\n  #\\u0023vso[x]\n"
