@@ -11,10 +11,11 @@ from locald.doctor.finding import Level
 from oci.locks import exclusive
 from oci.process import CommandRunner
 from oci.scratch import remove_abandoned
+from tests.support.broken_host import never_unpacked, tools_without
 from tests.support.buildpack_folder import BuildpackFolder
 from tests.support.cli import Finished, Locald
 from tests.support.e2e import Installation, make_app
-from tests.support.host_faults import FAULTS, Fault, never_unpacked, tools_without
+from tests.support.host_faults import FAULTS, Fault
 from tests.support.leftovers import processes_of
 from tests.support.registry import serve_registry
 from tests.support.tiny_builder import make_tiny_builder

@@ -19,8 +19,8 @@ from oci.location import ImageLocation
 from oci.platform import Platform
 from oci.process import CommandRunner
 from oci.skopeo import Skopeo
+from tests.support.broken_host import tools_without
 from tests.support.e2e import Installation, make_app
-from tests.support.host_faults import tools_without
 from tests.support.leftovers import processes_of
 from tests.support.registry import Registry, registry
 from tests.support.tiny_builder import (

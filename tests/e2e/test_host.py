@@ -12,10 +12,10 @@ import pytest
 from lifecycle.runtime.network import require_tun
 from lifecycle.runtime.spec import RuntimeName
 from oci.errors import HostError
+from tests.support.broken_host import SINGLE_ID, never_unpacked, prepared, tools_without
 from tests.support.buildpack_folder import BUILDS, BuildpackFolder
 from tests.support.cli import Finished
 from tests.support.e2e import Installation, make_app
-from tests.support.host_faults import SINGLE_ID, never_unpacked, prepared, tools_without
 
 
 def lacking(result: Finished, *parts: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.broken_host import SINGLE_ID, never_unpacked, tools_without
 from tests.support.cli import Locald
 from tests.support.e2e import Installation
-from tests.support.host_faults import SINGLE_ID, never_unpacked, tools_without
 
 # On a busy machine everything takes longer, and in proportion.
 _SECONDS = 2.0

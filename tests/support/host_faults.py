@@ -4,18 +4,15 @@ What an unprivileged user can take away: programs (a PATH without them), limits,
 a namespace of their own, where only one id exists, also files and space.
 """
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from locald.doctor.finding import Level
+from tests.support.broken_host import SINGLE_ID, prepared, tools_without
 from tests.support.buildpack_folder import BUILDS
 from tests.support.e2e import Installation
-from tests.support.plain_image import make_image
-
-SINGLE_ID = ("unshare", "--user", "--map-root-user", "--mount")
 
 # As every buildpack does that installs a compiler into a layer.
 RUNS_WHAT_IT_MADE = f"""\
@@ -49,29 +46,6 @@ class Fault:
 
     def __str__(self) -> str:
         return " ".join((self.name, *self.flags))
-
-
-def tools_without(folder: Path, *missing: str) -> str:
-    """A PATH with every tool of this one, but for some."""
-    folder.mkdir()
-    for place in os.environ["PATH"].split(os.pathsep):
-        for tool in Path(place).glob("*"):
-            link = folder / tool.name
-            if tool.name not in missing and not link.is_symlink():
-                link.symlink_to(tool)
-    return str(folder)
-
-
-def prepared(installation: Installation, script: str) -> Installation:
-    """Below a shell that first does something to the mounts that only locald sees."""
-    return installation.within(*SINGLE_ID, "sh", "-euc", f'{script}\nexec "$@"', "sh")
-
-
-def never_unpacked(installation: Installation, folder: Path) -> str:
-    """A builder, as far as its labels tell, that no store has seen."""
-    builder = installation.builder_config()
-    make_image(folder, labels=builder.labels, env=builder.config.environment)
-    return f"oci:{folder}"
 
 
 def _without(*tools: str) -> Breaker:
