@@ -27,6 +27,7 @@ _OF_FIRST: tuple[tuple[str, str, float], ...] = (
     ("unpacked, not sealed", "open .*COMPLETE", 0.0),
     ("sealed, not in place", "rename .*/jail/bundle -> ", 0.0),
     ("cache made", r"rename .* -> .*project\.json", 0.0),
+    ("a layer is not kept yet", r"rename .*\bwork\b.*/blobs/sha256/\w+ -> ", 0.0),
     ("application kept, not named", r"mkdir .*/refs/localhost", 0.0),
 )
 _OF_LATER: tuple[tuple[str, str, float], ...] = (
@@ -34,7 +35,6 @@ _OF_LATER: tuple[tuple[str, str, float], ...] = (
     ("container made ready", "start .*mount -i -t overlay", 0.0),
     ("network made", "start .*slirp4netns", 0.02),
     ("keep begins", "mkdir .*/store/tmp/.*/image$", 0.0),
-    ("layers kept, image not", r"rename .*\bwork\b.*/blobs/sha256/\w+ -> ", 0.0),
     ("image named", r"rename .*\.new -> .*faults/app", 0.0),
     ("deliver begins", r"open .*/outputs/\S*partial", 0.0),
     ("delivered, not in the index", r"rename .*\.partial -> .*/outputs/index\.json", 0.0),
