@@ -3,6 +3,7 @@ without them; in a namespace with one id, also mounts and what lies below them.
 """
 
 import os
+import secrets
 from pathlib import Path
 
 from tests.support.e2e import Installation
@@ -28,7 +29,8 @@ def prepared(installation: Installation, script: str) -> Installation:
 
 
 def never_unpacked(installation: Installation, folder: Path) -> str:
-    """A builder, as far as its labels tell, that no store has seen."""
+    """A builder, as far as its labels tell, that no store has seen, not even in a test before."""
     builder = installation.builder_config()
-    make_image(folder, labels=builder.labels, env=builder.config.environment)
+    labels = {**builder.labels, "only-once": secrets.token_hex(8)}
+    make_image(folder, labels=labels, env=builder.config.environment)
     return f"oci:{folder}"
