@@ -64,6 +64,7 @@ class Intake:
         RegistryError and StorageError as skopeo does.
         """
         origin = str(source)
+        into.drop_folders()
         before = frozenset(path.name for path in (into.path / "blobs/sha256").iterdir())
         taken = self._bring(source, platform, into, scratch)
         check_documents(taken.image, origin=origin, limits=self.limits)

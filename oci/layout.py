@@ -163,6 +163,13 @@ class Layout:
             if _file_size(path) is not None and Digest.of_file(path) != digest:
                 path.unlink(missing_ok=True)
 
+    def drop_folders(self) -> None:
+        """Delete what stands in the place of blobs: another tool could not replace it."""
+        with os.scandir(self.path / "blobs/sha256") as entries:
+            folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def read_blob(self, digest: Digest, *, max_bytes: int = MAX_INDEX_BYTES) -> bytes:
         """A small blob's bytes, checked against the digest."""
         path = self.blob_path(digest)

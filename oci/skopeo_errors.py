@@ -133,8 +133,12 @@ def explain(
     elif source.is_path and source.path is not None and not source.path.exists():
         return ImageError(f"no such file or folder: {source.path}")
     verb = f"copy {source} to {target}" if target is not None else f"read {source}"
-    kind = RegistryError if image is not None else ImageError
-    return kind(f"skopeo could not {verb}", details=error.details[-5:])
+    failed = f"skopeo could not {verb}"
+    if image is not None:
+        # Registries may answer with words of their own, and skopeo then keeps the status to itself.
+        hint = f"see that the name is right; log in with: skopeo login {image.registry}; try again"
+        return RegistryError(failed, details=error.details[-5:], hint=hint)
+    return ImageError(failed, details=error.details[-5:])
 
 
 def _subject(said: str, source: ImageLocation, target: ImageLocation | None) -> Reference | None:

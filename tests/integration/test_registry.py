@@ -78,6 +78,19 @@ def test_layers_that_are_here_are_not_fetched_again(
     assert len(blob_requests(registry, made)) == 1
 
 
+def test_folders_in_the_place_of_blobs_make_way(
+    registry: Registry, skopeo: Skopeo, store: ImageStore, tmp_path: Path
+) -> None:
+    push(skopeo, make_image(tmp_path / "image", files={"a": "folders"}), registry, "folders:1")
+    location, name = registry.location("folders:1"), reference(registry, "folders:1")
+    for path in sorted((tmp_path / "image/blobs/sha256").iterdir()):
+        blob = store.blobs / "sha256" / path.name
+        blob.unlink(missing_ok=True)
+        (blob / "in the way").mkdir(parents=True)
+        assert store.fetch(location, HOST, reference=name).complete, path
+        assert blob.read_bytes() == path.read_bytes()
+
+
 def test_a_sparse_fetch_brings_documents_only_and_can_be_completed(
     registry: Registry, skopeo: Skopeo, store: ImageStore, tmp_path: Path
 ) -> None:
