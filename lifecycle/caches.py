@@ -24,7 +24,7 @@ from oci.allocation import allocated_bytes
 from oci.errors import ImageError, StorageError
 from oci.plain_file import read_plain_file
 from oci.platform import Platform
-from oci.removal import remove_tree
+from oci.removal import delete, make_way, remove_tree
 from oci.stale_files import mark_used
 from oci.whole_file import write_whole
 
@@ -204,6 +204,7 @@ class BuildCache:
             return
         with tempfile.NamedTemporaryFile(dir=self.root, prefix=".", delete=False) as staged:
             staged.write(data)
+        make_way(path)
         Path(staged.name).replace(path)
 
     def note_use(self, branch: str) -> None:
@@ -246,7 +247,7 @@ class BuildCache:
             else:
                 path.unlink(missing_ok=True)
         for path in reversed(last):
-            path.unlink(missing_ok=True)
+            delete(path)
         try:
             self.root.rmdir()
         except OSError as error:

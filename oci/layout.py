@@ -7,7 +7,6 @@ Source: OCI image-spec 1.1, "Image Layout Specification".
 """
 
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Mapping
@@ -35,6 +34,7 @@ from oci.image import (
     decode_manifest,
 )
 from oci.plain_file import read_plain_file
+from oci.removal import make_way
 
 TAG = "latest"
 LAYOUT_FILE = b'{"imageLayoutVersion":"1.0.0"}'
@@ -133,8 +133,7 @@ class Layout:
             return
         for file in sorted(self.path.iterdir()):
             place = path / file.name
-            if place.is_dir() and not place.is_symlink():
-                shutil.rmtree(place)
+            make_way(place)
             file.replace(place)
 
     def blob_path(self, digest: Digest) -> Path:
@@ -159,7 +158,7 @@ class Layout:
         place of layers."""
         for digest in self.missing_layers(image):
             path = self.blob_path(digest)
-            _remove_folder(path)
+            make_way(path)
             if _file_size(path) is not None and Digest.of_file(path) != digest:
                 path.unlink(missing_ok=True)
 
@@ -168,7 +167,7 @@ class Layout:
         with os.scandir(self.path / "blobs/sha256") as entries:
             folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
         for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            make_way(Path(folder))
 
     def read_blob(self, digest: Digest, *, max_bytes: int = MAX_INDEX_BYTES) -> bytes:
         """A small blob's bytes, checked against the digest."""
@@ -189,7 +188,7 @@ class Layout:
         digest = Digest.of(data)
         path = self.blob_path(digest)
         if not path.is_file() or path.read_bytes() != data:
-            _remove_folder(path)
+            make_way(path)
             self._replace(path, data)
         return digest
 
@@ -317,9 +316,3 @@ def _file_size(path: Path) -> int | None:
     except OSError:
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _remove_folder(path: Path) -> None:
-    """No blob is a folder: one in a blob's place is damage, in the way of what belongs there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)

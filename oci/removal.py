@@ -18,6 +18,18 @@ def remove_tree(path: Path) -> bool:
     return not os.path.lexists(path)
 
 
+def delete(path: Path) -> None:
+    """Delete a file, a link, or a folder with all below it; what is not there is fine."""
+    make_way(path)
+    path.unlink(missing_ok=True)
+
+
+def make_way(path: Path) -> None:
+    """Delete a folder that stands in the place of a file: nothing can be renamed over it."""
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+
+
 def _permit_folders(path: Path) -> None:
     pending = [path]
     while pending:

@@ -35,7 +35,7 @@ from oci.plain_layout import for_umoci
 from oci.platform import Platform
 from oci.process import CommandRunner
 from oci.reference import Reference
-from oci.removal import remove_tree
+from oci.removal import make_way
 from oci.scan_record import read_scan, write_scan
 from oci.scratch import scratch_folder
 from oci.skopeo import Skopeo
@@ -345,8 +345,7 @@ class ImageStore:
         status = blob.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size != layer.size:
             raise ImageError(f"{blob}: not the layer that the image lists")
-        if target.is_dir() and not target.is_symlink():
-            remove_tree(target)
+        make_way(target)
         blob.replace(target)
 
     def _name(

@@ -16,12 +16,13 @@ from oci.errors import UsageError
 from oci.locks import exclusive
 from oci.platform import Platform
 from oci.reference import DEFAULT_TAG, Reference
+from oci.removal import delete, make_way
 
 _TAGS = "_tags"
 _BY_DIGEST = "sha256-"
 _UNFINISHED = ".new"
 # What reading a damaged record raises.
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, IsADirectoryError)
 
 
 class RefRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +96,7 @@ class StoreNames:
                 try:
                     staged.write(msgspec.json.encode(record))
                     staged.flush()
+                    make_way(path)
                     Path(staged.name).replace(path)
                 except BaseException:
                     Path(staged.name).unlink(missing_ok=True)
@@ -106,11 +108,11 @@ class StoreNames:
 
     def all(self) -> tuple[NamedImage, ...]:
         """Every name, in order."""
-        return tuple(map(self._named, sorted(self._refs.rglob("*.json"))))
+        return tuple(map(self._named, self._files()))
 
     def texts(self) -> Iterator[tuple[str, Path]]:
         """Every name as REGISTRY/REPO:TAG, with its file, which is not read."""
-        for path in sorted(self._refs.rglob("*.json")):
+        for path in self._files():
             repository, _, rest = str(path.relative_to(self._refs)).partition(f"/{_TAGS}/")
             yield f"{repository}:{rest.partition('/')[0]}", path
 
@@ -118,7 +120,7 @@ class StoreNames:
         """Forget names; what they mean stays."""
         with exclusive(self._lock, what="the image store"):
             for name in names:
-                name.path.unlink(missing_ok=True)
+                delete(name.path)
                 self._remove_empty(name.path.parent)
 
     def remove_unchanged(self, names: tuple[NamedImage, ...]) -> None:
@@ -126,7 +128,7 @@ class StoreNames:
         with exclusive(self._lock, what="the image store"):
             for name in names:
                 if self._named(name.path) == name:
-                    name.path.unlink(missing_ok=True)
+                    delete(name.path)
                     self._remove_empty(name.path.parent)
 
     def remove_unfinished(self) -> None:
@@ -134,6 +136,10 @@ class StoreNames:
         with exclusive(self._lock, what="the image store"):
             for path in self._refs.rglob(f"*{_UNFINISHED}"):
                 path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """Repositories and tags may end in `.json` as well."""
+        return sorted(self._refs.rglob(f"{_TAGS}/*/*.json"))
 
     def _remove_empty(self, folder: Path) -> None:
         with suppress(OSError):  # something else is in it

@@ -16,6 +16,7 @@ from oci.errors import BusyError
 from oci.leases import alone
 from oci.locks import FileLock
 from oci.process import CommandRunner
+from oci.removal import delete
 from oci.scratch import abandoned_folders, remove, remove_abandoned, scratch_folder
 from oci.store_contents import KeptImage, KeptRoot, StoreContents, read_contents
 from oci.store_names import StoreNames
@@ -175,7 +176,4 @@ def _unneeded(contents: StoreContents, kept: tuple[KeptImage, ...]) -> tuple[str
 
 def _remove_strays(strays: Iterable[Path]) -> None:
     for path in strays:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        delete(path)

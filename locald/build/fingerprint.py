@@ -22,6 +22,7 @@ from lifecycle.source_digest import source_digest
 from locald.config.request import BuildRequest
 from oci.digest import Digest
 from oci.file_digests import FileDigests
+from oci.removal import make_way
 from oci.store import StoredImage
 from oci.tree_digest import digest_tree
 from oci.whole_file import write_whole
@@ -135,7 +136,8 @@ def fingerprint_key(store: Path) -> bytes:
     path = store / "fingerprint-key"
     try:
         key = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
+        make_way(path)
         key = b""
     if len(key) < _KEY_BYTES:
         key = os.urandom(_KEY_BYTES)

@@ -16,7 +16,7 @@ from locald.build.fingerprint import Fingerprint, differences
 from oci.location import ImageLocation
 from oci.platform import Platform
 from oci.reference import Reference
-from oci.removal import remove_tree
+from oci.removal import delete, remove_tree
 from oci.store import ImageStore, StoredImage
 from oci.whole_file import write_whole
 
@@ -89,7 +89,7 @@ def write_places(cache: Path, record: LastBuild, places: Mapping[str, str]) -> N
 
 def forget_last_build(cache: Path) -> None:
     """The next build is a new one."""
-    (cache / _RECORD).unlink(missing_ok=True)
+    delete(cache / _RECORD)
 
 
 def last_sbom(cache: Path) -> dict[PurePosixPath, bytes]:

@@ -315,3 +315,16 @@ def test_a_cache_that_somebody_brought_along_holds_nobody_up(
     strange.mkdir()
     make(strange / "project.json")
     assert [one.root for one in build_caches(cache.root.parent)] == [cache.root]
+
+
+def test_a_folder_in_the_place_of_the_identity_makes_way(cache: BuildCache) -> None:
+    path = cache.root / "project.json"
+    data = path.read_bytes()
+    path.unlink()
+    (path / "in the way").mkdir(parents=True)
+    cache.prepare()
+    assert path.read_bytes() == data
+    path.unlink()
+    path.mkdir()
+    cache.delete()
+    assert not cache.root.exists()

@@ -40,6 +40,16 @@ def test_a_forgotten_one_is_none(tmp_path: Path) -> None:
     assert read_last_build(tmp_path) is None
 
 
+def test_folders_in_its_place_make_way(tmp_path: Path) -> None:
+    write_last_build(tmp_path, RECORD, SBOM)
+    (record,) = (path for path in tmp_path.iterdir() if path.is_file())
+    record.unlink()
+    (record / "in the way").mkdir(parents=True)
+    assert read_last_build(tmp_path) is None
+    write_last_build(tmp_path, RECORD, SBOM)
+    assert read_last_build(tmp_path) == RECORD
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"form": 1}', b"\xff", b"[" * 100_000])
 def test_a_damaged_record_is_none(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "last-build.json").write_bytes(data)
