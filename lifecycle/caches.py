@@ -72,7 +72,7 @@ class BuildCache:
         return cls.of(
             caches,
             CacheIdentity(
-                project=project,
+                project=_text(project),
                 app_dir="" if app_dir is None else folder_text(app_dir),
                 service=service or "",
                 platform=str(platform),
@@ -301,7 +301,11 @@ def unknown_folders(folder: Path) -> tuple[BuildCache, ...]:
 
 def folder_text(folder: Path) -> str:
     """A folder as identities name it: names of folders need not be text, JSON is."""
-    return os.fsencode(folder).decode(errors="backslashreplace")
+    return _text(str(folder))
+
+
+def _text(name: str) -> str:
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _names_matching(folder: Path, suffix: str) -> Iterator[str]:

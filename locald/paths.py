@@ -83,6 +83,9 @@ class Paths:
 
         Raises StorageError that names the variable to set when it cannot be written.
         """
+        if not _is_text(folder):
+            # runc reads its configuration as JSON, and JSON is text.
+            raise self._unusable(folder, "its name is not UTF-8")
         try:
             _make_private(folder)
             writable = os.access(folder, os.W_OK | os.X_OK)
@@ -106,6 +109,14 @@ class Paths:
             f"cannot use the folder {folder}: {reason}",
             hint=f"set {variable} to a folder that you can write",
         )
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _override(overrides: Mapping[str, str], variable: str) -> Path | None:

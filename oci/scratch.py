@@ -43,20 +43,22 @@ def held_folder(
     timeout_seconds: how long to wait while another process looks through `parent`; BusyError
         after that. Negative waits for ever.
     """
+    root: Path | None = None
     with ExitStack() as stack:
-        what = f"the folder {parent}"
-        with exclusive(_lock_of(parent), what=what, timeout_seconds=timeout_seconds):
-            # Between its making and its locking a folder looks abandoned; nobody may look then.
-            root = Path(tempfile.mkdtemp(prefix="b", suffix="x", dir=parent))
-            stack.enter_context(exclusive(root / _LOCK, what=f"the folder {root}"))
         try:
+            what = f"the folder {parent}"
+            with exclusive(_lock_of(parent), what=what, timeout_seconds=timeout_seconds):
+                # Between its making and its locking a folder looks abandoned; nobody may look then.
+                root = Path(tempfile.mkdtemp(prefix="b", suffix="x", dir=parent))
+                stack.enter_context(exclusive(root / _LOCK, what=f"the folder {root}"))
             yield root
         finally:
-            try:
-                _try_to_remove(root, runner)
-            except Interrupted:  # the first signal lets the cleaning end; a second one would not
-                _try_to_remove(root, runner)
-                raise
+            if root is not None:
+                try:
+                    _try_to_remove(root, runner)
+                except Interrupted:  # the first signal lets the cleaning end; a second would not
+                    _try_to_remove(root, runner)
+                    raise
 
 
 def remove_abandoned(parent: Path, runner: CommandRunner) -> None:

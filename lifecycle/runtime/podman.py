@@ -24,6 +24,7 @@ from lifecycle.runtime.container_files import ETC_FILES, write_container_files
 from lifecycle.runtime.hostname import may_name_containers
 from lifecycle.runtime.limit_guard import LimitGuard
 from lifecycle.runtime.memory import GATE, fill_when_told, memory_mounts, wrapped
+from lifecycle.runtime.orphans import end_orphans
 from lifecycle.runtime.outer import with_possible_network
 from lifecycle.runtime.podman_argv import (
     PodmanState,
@@ -159,6 +160,8 @@ class PodmanSandbox:
         except BaseException:
             self._podman(*self._remove_all_argv())
             raise
+        if result.exit_code < 0:  # podman itself was killed
+            end_orphans(self._state.folder)
         return _exit_code(spec, result)
 
     def remove_tree(self, path: Path) -> None:

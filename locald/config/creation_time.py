@@ -31,7 +31,8 @@ def resolve_creation_time(resolution: Resolution) -> CreationTime | None:
         resolution.origins["creation_time"] = origin
         if origin != VARIABLE and value in tuple(Moment):
             return Moment(str(value))
-        hint = "" if origin == VARIABLE else "write seconds since 1970, `now` or `git`"
+        words = "" if origin == VARIABLE else ", `now` or `git`"
+        hint = f"write seconds since 1970{words}"
         with blamed_on(origin):
             return parse_seconds(str(value), hint=hint)
     return None

@@ -328,3 +328,12 @@ def test_a_folder_in_the_place_of_the_identity_makes_way(cache: BuildCache) -> N
     path.mkdir()
     cache.delete()
     assert not cache.root.exists()
+
+
+def test_a_project_may_be_named_after_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    located = locate(tmp_path / "caches", project="latin-\udce9")
+    located.prepare()
+    assert located.identity.project == "latin-\\xe9"
+    assert located.root.name.isascii()
+    (kept,) = build_caches(tmp_path / "caches")
+    assert kept.identity == located.identity

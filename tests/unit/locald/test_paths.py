@@ -1,5 +1,6 @@
 import os
 import pwd
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,13 @@ def test_a_folder_without_permission_names_the_variable(tmp_path: Path) -> None:
         paths.ensure(paths.store)
     with pytest.raises(StorageError, match="no permission to write there"):
         paths.ensure(paths.data_dir)
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    paths = replace(
+        Paths.from_environment(), data_dir=Path(os.fsdecode(os.fsencode(tmp_path) + b"/latin-\xe9"))
+    )
+    with pytest.raises(StorageError, match="its name is not UTF-8") as caught:
+        paths.ensure(paths.work)
+    assert "LOCALD_DATA_DIR" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []

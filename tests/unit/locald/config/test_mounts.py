@@ -216,5 +216,6 @@ def test_creation_times(project: Path) -> None:
     for text in ("yesterday", "-1", "1.5", "123456789012"):
         with pytest.raises(UsageError, match="--creation-time: not a number of seconds since 1970"):
             request(project, BuildFlags(creation_time=text))
-    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH: not a number"):
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH: not a number") as caught:
         request(project, environ={"SOURCE_DATE_EPOCH": "now"})
+    assert caught.value.hint == "write seconds since 1970"
