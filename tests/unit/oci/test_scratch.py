@@ -4,11 +4,14 @@ import os
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oci.errors import ImageError, Interrupted
+from oci.locks import exclusive
 from oci.process import Command, CommandRunner, RunningCommand
 from oci.removal import remove_tree
 from oci.scratch import remove_abandoned, scratch_folder
@@ -61,6 +64,22 @@ def test_a_signal_while_the_folder_goes_lets_it_go(
     with pytest.raises(Interrupted), scratch_folder(work, RUNNER):
         pass
     assert not folders(work)
+
+
+def test_a_signal_right_after_its_making_leaves_no_folder(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = exclusive
+
+    def interrupted(path: Path, **options: Any) -> AbstractContextManager[None]:
+        if path.parent.parent == work:
+            raise Interrupted(signal.SIGHUP)
+        return real(path, **options)
+
+    monkeypatch.setattr("oci.scratch.exclusive", interrupted)
+    with pytest.raises(Interrupted), scratch_folder(work, RUNNER):
+        pass
+    assert folders(work) == []
 
 
 def test_a_folder_lasts_as_long_as_its_build(work: Path) -> None:
