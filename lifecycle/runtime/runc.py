@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +30,8 @@ from oci.process import Command, CommandRunner, LineSink, StartedCommand, find_t
 from oci.userns import UserNamespace
 
 log = logging.getLogger(__name__)
+
+_STARTING_SECONDS = 0.05
 
 
 def run_argv(*, state: Path, container: Path, name: str) -> tuple[str, ...]:
@@ -224,9 +227,16 @@ class RuncSandbox:
         self._preparing.start()
 
     def _await_preparation(self) -> None:
-        if self._preparing is not None:
-            self._preparing.join()
-            self._preparing = None
+        thread, self._preparing = self._preparing, None
+        if thread is None:
+            return
+        try:
+            thread.join()
+        except RuntimeError:
+            # A signal came while it was being started. Is it, by now?
+            time.sleep(_STARTING_SECONDS)
+            if thread.ident is not None:
+                thread.join()
 
     def _take_prepared(self, spec: ContainerSpec) -> _Started | None:
         self._await_preparation()

@@ -72,6 +72,24 @@ def test_much_output_is_complete(sandbox: Sandbox, spec: ContainerSpec) -> None:
     assert output(sandbox, shell(spec, script)) == [f"line {n}" for n in range(20000)]
 
 
+def test_an_interrupt_while_the_next_container_is_begun_is_no_other_failure(
+    runtime: ContainerRuntime, spec: ContainerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if thread.name.startswith("prepare "):
+            raise Interrupted(signal.SIGTERM)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    scratch = tmp_path / "interrupted"
+    scratch.mkdir()
+    with pytest.raises(Interrupted), runtime.open(scratch) as sandbox:
+        sandbox.prepare(spec)
+        raise Interrupted(signal.SIGTERM)  # of runtimes that prepare nothing
+
+
 def test_an_interrupt_lets_the_container_end_in_its_grace_time(
     sandbox: Sandbox, spec: ContainerSpec, tmp_path: Path
 ) -> None:
