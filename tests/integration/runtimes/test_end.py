@@ -85,9 +85,14 @@ def test_an_interrupt_while_the_next_container_is_begun_is_no_other_failure(
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     scratch = tmp_path / "interrupted"
     scratch.mkdir()
-    with pytest.raises(Interrupted), runtime.open(scratch) as sandbox:
-        sandbox.prepare(spec)
-        raise Interrupted(signal.SIGTERM)  # of runtimes that prepare nothing
+
+    def prepare() -> None:
+        with runtime.open(scratch) as sandbox:
+            sandbox.prepare(spec)
+            raise Interrupted(signal.SIGTERM)  # of runtimes that prepare nothing
+
+    with pytest.raises(Interrupted):
+        prepare()
 
 
 def test_an_interrupt_lets_the_container_end_in_its_grace_time(
