@@ -18,7 +18,7 @@ def end_orphans(folder: Path) -> None:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         for pid in list(_helpers_of(folder)):
-            for one in (*_descendants(pid), pid):
+            for one in (pid, *_descendants(pid)):  # so that it starts nothing else
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(one, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
