@@ -202,10 +202,8 @@ class BuildCache:
         path = self.root / _IDENTITY_FILE
         if path.is_file() and path.read_bytes() == data:
             return
-        with tempfile.NamedTemporaryFile(dir=self.root, prefix=".", delete=False) as staged:
-            staged.write(data)
         make_way(path)
-        Path(staged.name).replace(path)
+        write_whole(path, data)
 
     def note_use(self, branch: str) -> None:
         """A build uses it now; of a checkout of that branch, if any."""

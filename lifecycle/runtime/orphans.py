@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from lifecycle.runtime.process_tree import below, read_processes
+
 _HELPERS = frozenset({b"conmon", b"runc", b"crun"})
 # As long as a helper may take to start the next one.
 _SECONDS, _POLL_SECONDS = 1.0, 0.05
@@ -18,7 +20,8 @@ def end_orphans(folder: Path) -> None:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         for pid in list(_helpers_of(folder)):
-            for one in (pid, *_descendants(pid)):  # so that it starts nothing else
+            # Itself first, so that it starts nothing else.
+            for one in below(pid, read_processes()[1]):
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(one, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
@@ -31,11 +34,3 @@ def _helpers_of(folder: Path) -> Iterator[int]:
             words = (process / "cmdline").read_bytes().split(b"\0")
             if os.path.basename(words[0]) in _HELPERS and any(place in word for word in words):  # noqa: PTH119
                 yield int(process.name)
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    with suppress(OSError):
-        for task in Path("/proc", str(pid), "task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from _descendants(int(child))
-                yield int(child)

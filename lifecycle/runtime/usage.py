@@ -5,12 +5,11 @@ parent is the runtime. The files read here are readable for everybody, whoever r
 """
 
 import os
-from collections import defaultdict, deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROC = Path("/proc")
+from lifecycle.runtime.process_tree import below, read_processes
+
 # Mapped files of a tmpfs are shared mostly; what a process has of them is asked for in detail.
 _SHARED_WORTH_ASKING_BYTES = 16 << 20
 
@@ -37,14 +36,14 @@ class ContainerProcesses:
 
     def usage(self, *, memory: bool) -> Usage | None:
         """None while, or when, there is no container. memory: False leaves it at 0."""
-        threads, children = _tasks()
+        threads, children = read_processes()
         if self._first is not None and self._first not in threads:
             self._first = None
         if self._first is None:
             self._first = _first_process(self._started, children)
         if self._first is None:
             return None
-        found = [pid for pid in _below(self._first, children) if pid in threads]
+        found = [pid for pid in below(self._first, children) if pid in threads]
         held = sum(_private_bytes(pid) for pid in found) + self._shared(found) if memory else 0
         return Usage(tasks=sum(threads[pid] for pid in found), memory_bytes=held)
 
@@ -58,37 +57,9 @@ class ContainerProcesses:
         return max(on_shm, sum(_mapped_share_bytes(pid) for pid in found))
 
 
-def _tasks() -> tuple[dict[int, int], dict[int, list[int]]]:
-    """Of all processes that can be seen: pid → threads, and pid → children."""
-    threads: dict[int, int] = {}
-    children: defaultdict[int, list[int]] = defaultdict(list)
-    for name in os.listdir(_PROC):  # noqa: PTH208 (no Path for each)
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 (thousands of them)
-                text = file.read()
-        except OSError:  # it has ended
-            continue
-        # The second field is a name that may hold anything; see proc(5).
-        fields = text[text.rindex(b")") + 2 :].split()
-        threads[int(name)] = int(fields[17])
-        children[int(fields[1])].append(int(name))
-    return threads, children
-
-
-def _below(root: int, children: dict[int, list[int]]) -> Iterator[int]:
-    """root first, then the outer ones before the inner ones."""
-    pending = deque([root])
-    while pending:
-        pid = pending.popleft()
-        yield pid
-        pending.extend(children.get(pid, ()))
-
-
 def _first_process(started: int, children: dict[int, list[int]]) -> int | None:
     """The outermost that is the first of a PID namespace."""
-    for pid in _below(started, children):
+    for pid in below(started, children):
         numbers = _status(pid).get("NSpid", "").split()
         if len(numbers) > 1 and numbers[-1] == "1":
             return pid

@@ -189,10 +189,7 @@ def _named(output: ImageLocation, name: Reference) -> ImageLocation:
 def _staged(target: ImageLocation) -> Iterator[ImageLocation]:
     """Archives are written beside their final name, then renamed over it."""
     _check_parent(target)
-    if target.path is None:
-        yield target
-        return
-    if target.transport not in _ARCHIVES:
+    if target.path is None or target.transport not in _ARCHIVES:
         yield target
         return
     staged = Path(target.path.parent, f".{target.path.name}.{os.getpid()}.partial")

@@ -13,16 +13,12 @@ from oci.scratch import remove
 from oci.skopeo import Skopeo
 from oci.store import ImageStore
 from tests.support.images import make_image
+from tests.support.own_paths import paths_below
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return Paths(
-        data_dir=tmp_path / "data",
-        cache_dir=tmp_path / "cache",
-        config_dir=tmp_path / "config",
-        state_dir=tmp_path / "state",
-    )
+    return paths_below(tmp_path)
 
 
 @pytest.fixture

@@ -17,16 +17,12 @@ from oci.leases import Leases
 from oci.locks import exclusive
 from oci.removal import remove_tree
 from tests.support.build_caches import filled
+from tests.support.own_paths import paths_below
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return Paths(
-        data_dir=tmp_path / "data",
-        cache_dir=tmp_path / "cache",
-        config_dir=tmp_path / "config",
-        state_dir=tmp_path / "state",
-    )
+    return paths_below(tmp_path)
 
 
 def verify(paths: Paths, *, repair: bool = True) -> CacheVerification:

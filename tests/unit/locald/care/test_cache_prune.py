@@ -14,6 +14,7 @@ from oci.leases import Leases
 from oci.process import Command, CommandRunner
 from oci.removal import remove_tree
 from tests.support.build_caches import filled
+from tests.support.own_paths import paths_below
 
 DAY = 86400.0
 HOLDER = """
@@ -28,12 +29,7 @@ with exclusive(Path(sys.argv[1]), what="it"):
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return Paths(
-        data_dir=tmp_path / "data",
-        cache_dir=tmp_path / "cache",
-        config_dir=tmp_path / "config",
-        state_dir=tmp_path / "state",
-    )
+    return paths_below(tmp_path)
 
 
 def prune(paths: Paths, *, dry_run: bool = False, **rules: float | int | None) -> list[str]:
